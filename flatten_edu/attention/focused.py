@@ -1,0 +1,171 @@
+"""Focused linear attention (equations 5 and 6): turn the features towards their nearest axis.
+
+    phi_p(x) = f_p(ReLU(x)),   f_p(x) = |x| / |x ** p|  x ** p
+
+The power is elementwise, | | is the L2 norm. The length of x stays, only its direction moves: the
+largest entries grow, the small ones fade. Features that share their largest entry come closer,
+others move apart (proposition 1), so the weights get sharper while the brackets may still move.
+"""
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange, reduce
+from torch import Tensor, nn
+
+from .checks import check_grid, check_power, check_qkv, widened
+from .linear import kernel_attention, positive
+from .mechanism import Grid, Mechanism
+
+
+def focus(x: Tensor, p: float) -> Tensor:
+    """f_p(x) = |x| / |x ** p| x ** p over the last axis: same length, sharper direction.
+
+    Each row is divided by its largest entry before the power. f_p is homogeneous, so this is the
+    same map, and it can neither overflow nor vanish: x ** 32 alone leaves float32 at x = 16.
+
+    Args:
+        x: non-negative features, ... d.
+        p: focusing power, a number of at least 1; 1 changes nothing, the paper uses 3.
+
+    Returns:
+        ... d. A row of zeros stays zero.
+
+    Raises:
+        ValueError: if p is below 1 or not finite.
+
+    Source: equation (6) of the paper.
+
+    >>> focus(torch.tensor([3.0, 4.0]), p=3).round(decimals=2)
+    tensor([1.9400, 4.6100])
+    >>> focus(torch.tensor([3.0, 4.0]), p=3).norm().round(decimals=3)
+    tensor(5.)
+    """
+    check_power(p)
+    return x if p == 1 else _focus(x, p).to(x.dtype)
+
+
+@widened
+def _focus(x: Tensor, p: float) -> Tensor:
+    smallest = torch.finfo(x.dtype).tiny
+    # A constant for the gradient: what it divides, the factor below restores.
+    largest = reduce(x.detach(), "... d -> ... 1", "max").clamp_min(smallest)
+    unit = x / largest
+    sharp = power(unit, p)
+    return sharp * (largest * norm(unit) / norm(sharp).clamp_min(smallest))
+
+
+def norm(x: Tensor) -> Tensor:
+    """The L2 norm over the last axis, kept as an axis of 1: ... d -> ... 1."""
+    return torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+
+
+def power(x: Tensor, p: float) -> Tensor:
+    """x ** p; a whole p by repeated squaring, on a CPU many times faster than a general power."""
+    if p != int(p) or p == 3:
+        return x.pow(p)
+    result, rest = None, int(p)
+    while rest:
+        if rest % 2:
+            result = x if result is None else result * x
+        rest //= 2
+        x = x * x if rest else x
+    return x if result is None else result
+
+
+def focused_attention(q: Tensor, k: Tensor, v: Tensor, p: float = 3) -> Tensor:
+    """Linear attention with the focused features phi_p in the place of phi.
+
+    Args:
+        q: queries, b h n d.
+        k: keys, b h m d.
+        v: values, b h m e.
+        p: focusing power, at least 1. With p = 1 this is `linear_attention`.
+
+    Returns:
+        b h n e, in the dtype of v; computed in float32 at least.
+
+    Raises:
+        ValueError: if the shapes do not fit together or p is below 1 or not finite.
+
+    Source: equations (4) to (6) of the paper. Cost: d e (n + m) multiply-adds a head. The norms
+    are taken over one head; `SelfAttention` takes them over the full width, as published.
+
+    >>> q = torch.tensor([[[[0.39, 0.94]]]])
+    >>> k = torch.tensor([[[[0.43, 0.86], [0.54, 0.30], [0.97, 0.32], [0.86, 0.14]]]])
+    >>> focused_attention(q, k, torch.eye(4).reshape(1, 1, 4, 4), p=3).round(decimals=3)
+    tensor([[[[0.7490, 0.1150, 0.0850, 0.0510]]]])
+    """
+    check_qkv(q, k, v)
+    check_power(p)
+    return _focused_attention(q, k, v, p).to(v.dtype)
+
+
+@widened
+def _focused_attention(q: Tensor, k: Tensor, v: Tensor, p: float) -> Tensor:
+    return kernel_attention(focus(positive(q), p), focus(positive(k), p), v)
+
+
+class Focused(Mechanism):
+    """Focused attention as it stands in the published networks, with what is learned.
+
+    1. A positional encoding is added to the keys (the kernel by itself sees no order).
+    2. ReLU + 1e-6, then division by softplus(scale), one learned number a channel.
+    3. f_p with norms over the full width c: one factor a token for all heads.
+    4. The normalised product, head by head, with 1e-6 added to q . mean k.
+
+    Args:
+        width: channels c of a token.
+        grid: (rows, columns) of the keys that the positional encoding is made for; for another
+            grid it is resized (bicubic).
+        p: focusing power; with p = 1 step 3 changes nothing, and this is "linear".
+    """
+
+    eps = 1e-6
+
+    def __init__(self, width: int, grid: int | Grid | None, p: float = 3):
+        super().__init__()
+        check_power(p)
+        self.p = p
+        self.grid = check_grid(grid)
+        tokens = self.grid[0] * self.grid[1]
+        self.scale = nn.Parameter(torch.zeros(1, 1, width))
+        self.positional_encoding = nn.Parameter(torch.zeros(1, tokens, width))
+
+    def prepare(self, q: Tensor, k: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
+        """Steps 1 to 3. Keys in front of the grid's (a class token) get no position."""
+        places = resize_positions(self.positional_encoding, self.grid, grid)
+        places = F.pad(places, (0, 0, k.shape[1] - places.shape[1], 0))
+        return self.features(q), self.features(k + places.to(k.dtype))
+
+    def features(self, x: Tensor) -> Tensor:
+        """Steps 2 and 3, b n c -> b n c, in float32 at least."""
+        return focus(_scaled(x, self.scale), self.p)
+
+    def forward(
+        self, q: Tensor, k: Tensor, v: Tensor, grid: Grid, mask: Tensor | None = None
+    ) -> Tensor:
+        """Step 4, b h n e. As published, a mask is ignored: there are no scores to add it to."""
+        return kernel_attention(q, k, v, self.eps).to(v.dtype)
+
+    def extra_repr(self) -> str:
+        """What stands in the module's printed form."""
+        return f"grid={self.grid}, p={self.p}"
+
+
+@widened
+def _scaled(x: Tensor, scale: Tensor) -> Tensor:
+    return positive(x) / F.softplus(scale)
+
+
+def resize_positions(table: Tensor, old: tuple[int, int], new: tuple[int, int]) -> Tensor:
+    """A table of one vector a place, 1 (y x) c, brought from one grid to another (bicubic).
+
+    >>> resize_positions(torch.zeros(1, 49, 8), (7, 7), (10, 14)).shape
+    torch.Size([1, 140, 8])
+    """
+    if old == new:
+        return table
+    image = rearrange(table, "1 (y x) c -> 1 c y x", y=old[0], x=old[1])
+    wide = image.to(torch.promote_types(image.dtype, torch.float32))
+    resized = F.interpolate(wide, size=new, mode="bicubic", align_corners=False)
+    return rearrange(resized.to(table.dtype), "1 c y x -> 1 (y x) c")

@@ -1,0 +1,62 @@
+"""The small interface that every mechanism keeps, so that one module can switch between them.
+
+A mechanism does two things. `prepare` sees queries and keys over the full width and may change
+them (the focused features do, softmax does not). `forward` mixes the values, one head at a time.
+"""
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+Grid = tuple[int, int]
+
+
+class Mechanism(nn.Module):
+    """What `attention=` stands for. Subclass it, or give a plain function (q, k, v)."""
+
+    def prepare(self, q: Tensor, k: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
+        """Queries b n c and keys b m c before the heads are split; `grid` is that of the keys."""
+        return q, k
+
+    def forward(
+        self, q: Tensor, k: Tensor, v: Tensor, grid: Grid, mask: Tensor | None = None
+    ) -> Tensor:
+        """q b h n d, k b h m d, v b h m e -> b h n e; what has no scores ignores the mask."""
+        raise TypeError(f"{type(self).__name__} must define forward(q, k, v, grid, mask)")
+
+
+class Function(Mechanism):
+    """Anybody's function (q, k, v) -> b h n d.
+
+    >>> Function(lambda q, k, v: v.mean(2, keepdim=True).expand_as(v))
+    Function(<lambda>)
+    """
+
+    def __init__(self, function: Callable[[Tensor, Tensor, Tensor], Tensor]):
+        super().__init__()
+        self.function = function
+
+    def forward(
+        self, q: Tensor, k: Tensor, v: Tensor, grid: Grid, mask: Tensor | None = None
+    ) -> Tensor:
+        """The function's result, after a look at its shape."""
+        mixed = self.function(q, k, v)
+        expected = (*q.shape[:3], v.shape[3])
+        if not isinstance(mixed, Tensor) or mixed.shape != expected:
+            found = tuple(mixed.shape) if isinstance(mixed, Tensor) else type(mixed).__name__
+            raise ValueError(
+                f"attention function {name_of(self.function)} must return b h n d = "
+                f"{tuple(expected)}, but returned {found}"
+            )
+        return mixed
+
+    def extra_repr(self) -> str:
+        """The function's name, in the module's printed form."""
+        return name_of(self.function)
+
+
+def name_of(attention: str | Callable) -> str:
+    """A short name for labels and messages: the name itself, or the function's."""
+    if isinstance(attention, str):
+        return attention
+    return getattr(attention, "__name__", type(attention).__name__)

@@ -1,0 +1,140 @@
+"""What the families share: the stochastic depth, the MLP, the choice of attention per block."""
+
+import itertools
+from collections.abc import Callable, Sequence
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+
+from ..attention import NAMES, Mechanism
+
+
+class DropPath(nn.Module):
+    """Stochastic depth: in training, a sample's residual branch is left out with this probability.
+
+    What remains is divided by the probability of being kept, so that the mean stays.
+
+    Source: Huang et al., "Deep networks with stochastic depth", 2016.
+    """
+
+    def __init__(self, rate: float = 0.0):
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x: Tensor) -> Tensor:
+        """b ... -> b ..., unchanged in evaluation."""
+        if not self.training or self.rate == 0:
+            return x
+        kept = torch.rand(x.shape[0], device=x.device) >= self.rate
+        kept = kept.to(x.dtype) / (1 - self.rate)
+        return x * rearrange(kept, f"b -> b {'1 ' * (x.ndim - 1)}")
+
+    def extra_repr(self) -> str:
+        """What stands in the module's printed form."""
+        return f"rate={self.rate:.3g}"
+
+
+class Mlp(nn.Sequential):
+    """Linear, GELU, linear: ... c -> ... c."""
+
+    def __init__(self, width: int, ratio: float = 4):
+        hidden = int(width * ratio)
+        super().__init__()
+        self.add_module("fc1", nn.Linear(width, hidden))
+        self.add_module("act", nn.GELU())
+        self.add_module("fc2", nn.Linear(hidden, width))
+
+
+def drop_path_rates(last: float, depths: Sequence[int]) -> list[list[float]]:
+    """A rate for each block, a list a stage: rising evenly from 0 at the first to `last`.
+
+    >>> drop_path_rates(0.3, [1, 3])
+    [[0.0], [0.1, 0.2, 0.3]]
+    """
+    if not 0 <= last < 1:
+        raise ValueError(f"drop_path must be at least 0 and below 1, but is {last}")
+    steps = max(sum(depths) - 1, 1)
+    rates = iter([round(last * i / steps, 12) for i in range(sum(depths))])
+    return [list(itertools.islice(rates, depth)) for depth in depths]
+
+
+def per_block(attention, depths: Sequence[int], published: Sequence[bool]) -> list[list]:
+    """What `attention=` means for each block: a list a stage with one entry a block.
+
+    Args:
+        attention: a name or a function, a list with one entry a stage, or a list of lists with
+            one entry a block.
+        depths: blocks of each stage.
+        published: for each stage, whether the paper replaces softmax in it. "linear" and
+            "focused" alone mean these stages; a function alone means every stage.
+
+    Raises:
+        ValueError: if a list has another length, or an entry is unknown.
+
+    >>> per_block("focused", depths=[1, 2], published=[True, False])
+    [['focused'], ['softmax', 'softmax']]
+    >>> per_block(["linear", ["softmax", "focused"]], depths=[1, 2], published=[True, True])
+    [['linear'], ['softmax', 'focused']]
+    """
+    if not isinstance(attention, (list, tuple)):
+        check_attention(attention)
+        plain = attention in ("linear", "focused")
+        attention = [attention if here or not plain else "softmax" for here in published]
+    if len(attention) != len(depths):
+        raise ValueError(
+            f"attention must have one entry a stage, {len(depths)} in all, "
+            f"but has {len(attention)}: {attention!r}"
+        )
+    stages = []
+    for number, (entry, depth) in enumerate(zip(attention, depths, strict=True), start=1):
+        blocks = list(entry) if isinstance(entry, (list, tuple)) else [entry] * depth
+        if len(blocks) != depth:
+            raise ValueError(
+                f"attention of stage {number} must have one entry a block, {depth} in all, "
+                f"but has {len(blocks)}: {blocks!r}"
+            )
+        for block in blocks:
+            check_attention(block)
+        stages.append(blocks)
+    return stages
+
+
+def check_attention(attention: str | Callable) -> None:
+    """Raise a ValueError in one line unless this is a known name or a function."""
+    if attention not in NAMES and not callable(attention):
+        raise ValueError(
+            f"attention must be {', '.join(map(repr, NAMES))} or a function (q, k, v) -> b h n d, "
+            f"but is {attention!r}"
+        )
+    if isinstance(attention, Mechanism):
+        raise ValueError("attention must be a name or a function here: every block makes its own")
+
+
+def image_size(img_size: int | tuple[int, int], patch: int) -> tuple[int, int]:
+    """The image's (height, width); raise in one line unless it holds at least one patch."""
+    sides = (img_size, img_size) if isinstance(img_size, int) else tuple(img_size)
+    if len(sides) != 2 or not all(isinstance(s, int) and s >= patch for s in sides):
+        raise ValueError(
+            f"img_size must be a number or (height, width) of at least {patch} pixels, "
+            f"but is {img_size!r}"
+        )
+    return sides[0], sides[1]
+
+
+def check_images(images: Tensor, channels: int, smallest: int) -> None:
+    """Raise a ValueError in one line unless these are images b c y x of this many channels."""
+    shape = tuple(images.shape)
+    if images.ndim != 4 or shape[1] != channels or min(shape[2:]) < smallest:
+        raise ValueError(
+            f"images must be b c y x with c = {channels} and sides of at least {smallest} pixels, "
+            f"but have shape {shape}"
+        )
+
+
+def initialise(module: nn.Module) -> None:
+    """Linear layers as published: weights from a truncated normal of std 0.02, biases 0."""
+    if isinstance(module, nn.Linear):
+        nn.init.trunc_normal_(module.weight, std=0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

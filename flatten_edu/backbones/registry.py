@@ -1,0 +1,68 @@
+"""Models by name: `list_models()` says which there are, `create_model(name, ...)` makes one."""
+
+import difflib
+import inspect
+
+from torch import nn
+
+_MODELS: dict[str, tuple[type[nn.Module], dict]] = {}
+
+
+def register(name: str, family: type[nn.Module], **settings) -> None:
+    """Make a family with these settings known under a name."""
+    _MODELS[name] = (family, settings)
+
+
+def list_models(family: str = "") -> list[str]:
+    """The names that `create_model` knows, those of one family if its name is given.
+
+    >>> list_models("deit")
+    ['deit_tiny', 'deit_small', 'deit_base', 'deit_nano']
+    """
+    return [name for name in _MODELS if name.startswith(family)]
+
+
+def create_model(name: str, **options) -> nn.Module:
+    """A backbone by name, with fresh weights.
+
+    Args:
+        name: one of `list_models()`.
+        options: what all families take: `attention` ("softmax", "linear", "focused", a function
+            (q, k, v), a list with one entry a stage, or a list of lists with one entry a block),
+            `num_classes`, `in_chans`, `img_size` (a number or (height, width)), `p`,
+            `kernel_size`, `depthwise`, `drop_path`; and what the family takes besides (see its
+            class).
+
+    Returns:
+        A module: images b c y x -> b classes.
+
+    Raises:
+        ValueError: for an unknown name; the line has the nearest.
+        TypeError: for an option that the family does not have; likewise.
+
+    >>> create_model("deit_nano", attention="softmax")(torch.randn(2, 1, 28, 28)).shape
+    torch.Size([2, 10])
+    """
+    if name not in _MODELS:
+        near = nearest(str(name), list(_MODELS))
+        raise ValueError(
+            f"unknown model {name!r}; did you mean {near!r}? Known are {', '.join(_MODELS)}"
+        )
+    family, settings = _MODELS[name]
+    known = list(inspect.signature(family).parameters)
+    for option in options:
+        if option not in known:
+            raise TypeError(
+                f"{name} has no option {option!r}; did you mean {nearest(option, known)!r}? "
+                f"It takes {', '.join(known)}"
+            )
+    return family(**(settings | options))
+
+
+def nearest(word: str, known: list[str]) -> str:
+    """The known word that looks most like this one.
+
+    >>> nearest("deit_tinny", ["deit_tiny", "swin_tiny"])
+    'deit_tiny'
+    """
+    return difflib.get_close_matches(word, known, n=1, cutoff=0.0)[0]
