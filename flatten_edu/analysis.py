@@ -47,7 +47,7 @@ def attention_map(
     >>> attention_map(q, q, "linear").sum(-1).allclose(torch.ones(1, 2, 9).double())
     True
     """
-    functions = {
+    functions: dict[str, Callable[..., Tensor]] = {
         "softmax": softmax_attention,
         "linear": linear_attention,
         "focused": lambda q, k, v: focused_attention(q, k, v, p),
