@@ -3,16 +3,48 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+FIRST := notebooks/01_softmax_attention.ipynb
+# One thread a test worker: two workers share the cores without getting in each other's way.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help lab check test test-long notebooks clean
+.PHONY: help lab check lint unit test test-long notebooks clean
 
 help:  ## list what can be made
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 $(STAMP): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "flatten_edu needs Python 3.11 or newer, this is %d.%d. Try: make PYTHON=python3.12 lab" % sys.version_info[:2])'
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else "flatten_edu needs Python 3.11 or newer, and this is %d.%d. Name a newer one: make PYTHON=python3.12 lab" % v[:2])'
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Python has no venv module here. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[lab,train,dev]"
 	@touch $@
+
+lab: $(STAMP)  ## make the environment and open the first chapter in JupyterLab
+	@$(BIN)/jupyter trust notebooks/*.ipynb >/dev/null
+	$(BIN)/jupyter lab $(LAB_OPTIONS) $(FIRST)
+
+check: lint unit  ## lint, types and unit tests, under 3 minutes
+
+lint: $(STAMP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright
+
+unit: $(STAMP)
+	$(PYTEST) -n $(WORKERS) -m "not browser and not notebook and not long"
+
+test: lint  ## every test: units, notebooks, browser
+	$(PYTEST) -n $(WORKERS) -m "not browser and not long"
+	$(PYTEST) -m "browser and not long"
+
+test-long: test  ## the tests that take minutes as well
+	$(PYTEST) -m long --timeout 3600
+
+notebooks: $(STAMP)  ## execute the notebooks again and keep their outputs
+	$(BIN)/python tools/notebooks.py
+
+clean:  ## remove the environment and what tests leave behind
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build dist *.egg-info

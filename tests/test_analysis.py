@@ -84,7 +84,8 @@ def test_recorded_maps_mix_the_values_as_the_model_does(attention):
     assert list(maps) == ["blocks.0", "blocks.1", "blocks.2"]
     weights = maps["blocks.1"]
     assert weights.shape == (2, 3, 49, 49) and weights.dtype == torch.float64
-    assert_close(weights.sum(-1), torch.ones(2, 3, 49).double(), rtol=0, atol=1e-4)
+    # Not quite one for the focused module: 1e-6 stands in its denominator, as published.
+    assert_close(weights.sum(-1), torch.ones(2, 3, 49).double(), rtol=0, atol=5e-3)
     values = seen["v"].unflatten(-1, (3, 16)).transpose(1, 2).double()
     mixed = (weights @ values).transpose(1, 2).flatten(2)
     assert_close(mixed.float(), seen["o"], rtol=1e-4, atol=1e-5)
