@@ -6,6 +6,7 @@ backbones with one switch between them, and what the course's notebooks look at 
 
 from . import analysis, attention, backbones
 from .backbones import create_model, list_models
+from .checkpoints import load_checkpoint
 from .explore import explore
 
 __version__ = "0.1.0"
@@ -17,4 +18,5 @@ __all__ = [
     "create_model",
     "explore",
     "list_models",
+    "load_checkpoint",
 ]

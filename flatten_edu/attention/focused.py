@@ -157,8 +157,10 @@ def _scaled(x: Tensor, scale: Tensor) -> Tensor:
     return positive(x) / F.softplus(scale)
 
 
-def resize_positions(table: Tensor, old: tuple[int, int], new: tuple[int, int]) -> Tensor:
-    """A table of one vector a place, 1 (y x) c, brought from one grid to another (bicubic).
+def resize_positions(
+    table: Tensor, old: tuple[int, int], new: tuple[int, int], mode: str = "bicubic"
+) -> Tensor:
+    """A table of one vector a place, 1 (y x) c, brought from one grid to another.
 
     >>> resize_positions(torch.zeros(1, 49, 8), (7, 7), (10, 14)).shape
     torch.Size([1, 140, 8])
@@ -167,5 +169,5 @@ def resize_positions(table: Tensor, old: tuple[int, int], new: tuple[int, int]) 
         return table
     image = rearrange(table, "1 (y x) c -> 1 c y x", y=old[0], x=old[1])
     wide = image.to(torch.promote_types(image.dtype, torch.float32))
-    resized = F.interpolate(wide, size=new, mode="bicubic", align_corners=False)
+    resized = F.interpolate(wide, size=new, mode=mode, align_corners=False)
     return rearrange(resized.to(table.dtype), "1 c y x -> 1 (y x) c")

@@ -1,0 +1,162 @@
+"""Weights come in whole and right, or not at all with one line that says why."""
+
+import copy
+import sys
+
+import pytest
+import torch
+from reference.numbers import assert_close, network_weights, stored
+
+import flatten_edu as fe
+from flatten_edu.checkpoints import resize_square
+
+TIMM_DEIT = "timm__deit_tiny_patch16_224"
+
+
+def nano(**options):
+    return fe.create_model("deit_nano", **options)
+
+
+def same(a, b):
+    return all(torch.equal(a.state_dict()[key], value) for key, value in b.state_dict().items())
+
+
+@pytest.mark.parametrize("wrapper", [None, "model", "state_dict", "model_ema"])
+def test_own_files_come_back(tmp_path, wrapper):
+    saved, model = nano(), nano()
+    state = saved.state_dict()
+    torch.save({wrapper: state, "epoch": 3} if wrapper else state, tmp_path / "weights.pt")
+    assert fe.load_checkpoint(model, tmp_path / "weights.pt") == ("our own", [], [], [], [])
+    assert same(model, saved)
+
+
+def test_safetensors_files_come_back(tmp_path):
+    safetensors = pytest.importorskip("safetensors.torch")
+    saved, model = nano(), nano()
+    safetensors.save_file(saved.state_dict(), tmp_path / "weights.safetensors")
+    fe.load_checkpoint(model, str(tmp_path / "weights.safetensors"))
+    assert same(model, saved)
+
+
+def test_prefixes_of_wrappers_are_taken_off():
+    saved, model = nano(), nano()
+    state = {f"_orig_mod.module.{key}": value for key, value in saved.state_dict().items()}
+    fe.load_checkpoint(model, state)
+    assert same(model, saved)
+
+
+def test_another_class_count_starts_a_fresh_head():
+    saved = nano(num_classes=7)
+    model = nano(num_classes=10)
+    with pytest.warns(UserWarning, match="fresh head"):
+        loaded = fe.load_checkpoint(model, saved.state_dict())
+    assert loaded.fresh == ["head.weight", "head.bias"]
+    assert torch.equal(model.blocks[2].attn.q.weight, saved.blocks[2].attn.q.weight)
+    assert model.head.bias.abs().max() == 0 and 0 < model.head.weight.std() < 0.04
+
+
+def test_a_model_without_head_takes_the_rest():
+    saved, model = nano(), nano(num_classes=0)
+    assert fe.load_checkpoint(model, saved.state_dict()).fresh == []
+    assert torch.equal(model.norm.weight, saved.norm.weight)
+
+
+def test_tables_come_to_the_grid_of_the_model():
+    saved, model = nano(img_size=28), nano(img_size=(48, 40))
+    torch.nn.init.normal_(saved.blocks[0].attn.mixer.mechanism.positional_encoding)
+    loaded = fe.load_checkpoint(model, saved.state_dict())
+    assert len(loaded.resized) == 4 and loaded.resized[0] == "pos_embed"
+    images = torch.randn(2, 1, 48, 40)
+    # The same resizing happens at call time, so both models agree.
+    assert torch.allclose(model.eval()(images), saved.eval()(images), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "case, grid",
+    [
+        ("positional_encoding_7x7_to_12x12", (12, 12)),
+        ("positional_encoding_14x14_to_24x24", (24, 24)),
+        ("relative_position_bias_table_7_to_12", (23, 23)),
+        ("absolute_pos_embed_7x7_to_12x12", (12, 12)),
+    ],
+)
+def test_tables_are_resized_as_published(case, grid):
+    assert_close(
+        resize_square(stored("resize", f"{case}.in"), grid), stored("resize", f"{case}.out")
+    )
+
+
+def test_nothing_is_written_when_anything_does_not_fit():
+    model = nano()
+    before = copy.deepcopy(model)
+    state = nano().state_dict()
+    state["blocks.0.norm1.weights"] = state.pop("blocks.0.norm1.weight")
+    state["blocks.1.attn.q.weight"] = torch.zeros(3, 3)
+    with pytest.raises(ValueError) as error:
+        fe.load_checkpoint(model, state)
+    message = str(error.value)
+    assert "1 missing: blocks.0.norm1.weight" in message
+    assert "1 unexpected: blocks.0.norm1.weights" in message
+    assert "blocks.1.attn.q.weight is (3, 3) but must be (48, 48)" in message
+    assert "\n" not in message and same(model, before)
+
+
+def test_softmax_weights_start_a_focused_network_when_asked():
+    softmax, focused = nano(attention="softmax"), nano(attention="focused")
+    with pytest.raises(ValueError, match=r"missing: blocks\.0\.attn\.mixer\.mechanism\.scale"):
+        fe.load_checkpoint(focused, softmax.state_dict())
+    with pytest.warns(UserWarning, match="12 missing"):
+        loaded = fe.load_checkpoint(focused, softmax.state_dict(), strict=False)
+    assert len(loaded.missing) == 12
+    assert torch.equal(focused.blocks[0].attn.kv.weight, softmax.blocks[0].attn.kv.weight)
+
+
+def test_a_class_token_without_place_is_named():
+    model = fe.create_model("deit_tiny", attention="softmax")
+    with pytest.raises(ValueError, match="unexpected: cls_token, cls_pos"):
+        fe.load_checkpoint(model, network_weights(TIMM_DEIT))
+
+
+def test_weights_of_another_model_are_named():
+    with pytest.raises(ValueError, match="do not fit DeiT"):
+        fe.load_checkpoint(nano(), network_weights("timm__swin_tiny_patch4_window7_224"))
+    with pytest.raises(ValueError, match=r"none of the 1 weights .* 'conv1'"):
+        fe.load_checkpoint(nano(), {"conv1": torch.zeros(1)})
+
+
+@pytest.mark.parametrize("name", ["no.pt", "no.safetensors"])
+def test_what_is_no_checkpoint_is_said_in_one_line(tmp_path, name):
+    path = tmp_path / name
+    with pytest.raises(FileNotFoundError, match="no checkpoint at"):
+        fe.load_checkpoint(nano(), path)
+    for content in (b"", b"hello, these are no weights", b"\x80\x02]q\x00.", b"PK\x03\x04 broken"):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"checkpoint|dict of tensors") as error:
+            fe.load_checkpoint(nano(), path)
+        assert "\n" not in str(error.value)
+
+
+class Trap:
+    def __reduce__(self):
+        return (sys.exit, (3,))
+
+
+def test_no_code_in_a_file_runs(tmp_path):
+    torch.save({"model": nano().state_dict(), "config": Trap()}, tmp_path / "trap.pt")
+    with pytest.raises(ValueError, match=r"sys.exit.*Save it again") as error:
+        fe.load_checkpoint(nano(), tmp_path / "trap.pt")
+    assert "\n" not in str(error.value)
+
+
+def test_other_sources_are_refused():
+    with pytest.raises(TypeError, match="not Linear"):
+        fe.load_checkpoint(nano(), torch.nn.Linear(1, 1))
+    with pytest.raises(ValueError, match="other entries: lr"):
+        fe.load_checkpoint(nano(), {"lr": 0.1, "head.bias": torch.zeros(10)})
+
+
+def test_safetensors_missing_is_said(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    (tmp_path / "w.safetensors").write_bytes(b"")
+    with pytest.raises(ImportError, match="pip install safetensors"):
+        fe.load_checkpoint(nano(), tmp_path / "w.safetensors")
