@@ -98,3 +98,53 @@ def check_stage(name, number, tokens):
     assert_close(tokens.mean(), stored("outputs", f"{key}_mean"), f"mean of stage {number}")
     deviation = tokens.std(correction=0)
     assert_close(deviation, stored("outputs", f"{key}_std"), f"deviation of stage {number}")
+
+
+OWN_NAMES = {"pvt": "pvt_{}", "pvt_v2": "pvt_v2_{}", "swin": "swin_{}", "cswin": "cswin_{}"}
+LETTERS = {"L": "focused", "S": "softmax"}
+
+
+def network_options(name):
+    """What `create_model` takes for a record of models.json."""
+    record = NETWORKS[name]
+    options = {"attention": [LETTERS[letter] for letter in record["attn_type"][:4]]}
+    options["focused_sr_ratios"] = [int(digit) for digit in record["la_sr_ratios"]]
+    if record.get("linear"):
+        options["linear"] = True
+    return options
+
+
+def check_network(name, model):
+    record = NETWORKS[name]
+    model = model.double().eval()
+    fe.load_checkpoint(model, network_weights(name))
+    assert sum(p.numel() for p in model.parameters()) == record["parameters"]
+    maps = []
+    for stage in model.stages:
+        stage.register_forward_hook(lambda *call: maps.append(call[2]))
+    with torch.no_grad():
+        logits = model(network_images(name))
+    assert_close(logits, stored("outputs", f"{name}/logits"), "logits")
+    for number, x in enumerate(maps, start=1):
+        check_stage(name, number, rearrange(x, "b y x c -> b (y x) c"))
+
+
+QUICK = ("flatten_pvt_tiny", "flatten_pvt_v2_b0")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in QUICK else pytest.mark.long)
+        for name, record in NETWORKS.items()
+        if record["family"] in OWN_NAMES
+    ],
+)
+def test_networks_are_the_authors(name):
+    record = NETWORKS[name]
+    own = OWN_NAMES[record["family"]].format(record["size"])
+    check_network(name, fe.create_model(own, img_size=record["img_size"], **network_options(name)))
+
+
+def test_published_pvt_v2():
+    check_network("timm__pvt_v2_b0", fe.create_model("pvt_v2_b0", attention="softmax"))

@@ -1,4 +1,4 @@
-"""What the families share: the stochastic depth, the MLP, the choice of attention per block."""
+"""What the families share: the block and its parts, the choice of attention for each block."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 import torch
 from einops import rearrange
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
-from ..attention import NAMES, Mechanism
+from ..attention import NAMES, Mechanism, SelfAttention
 
 
 class DropPath(nn.Module):
@@ -44,6 +45,42 @@ class Mlp(nn.Sequential):
         self.add_module("fc1", nn.Linear(width, hidden))
         self.add_module("act", nn.GELU())
         self.add_module("fc2", nn.Linear(hidden, width))
+
+
+class Block(nn.Module):
+    """x + attention(norm(x)), then x + mlp(norm(x)): on a map b y x c, or on tokens b n c.
+
+    Args:
+        width: channels c.
+        attention: the module that mixes tokens.
+        mlp: the module that mixes channels.
+        drop_path: probability of leaving out either branch in training.
+        eps: of the norms.
+    """
+
+    def __init__(
+        self, width: int, attention: SelfAttention, mlp: nn.Module, drop_path: float, eps: float
+    ):
+        super().__init__()
+        self.norm1 = nn.LayerNorm(width, eps=eps)
+        self.attn = attention
+        self.norm2 = nn.LayerNorm(width, eps=eps)
+        self.mlp = mlp
+        self.drop_path = DropPath(drop_path)
+        self.checkpointing = False
+
+    def forward(self, x: Tensor, grid: tuple[int, int] | None = None) -> Tensor:
+        """A map b y x c -> b y x c; or, with their grid, tokens b n c -> b n c."""
+        if self.checkpointing and self.training:
+            return checkpoint(self.residuals, x, grid, use_reentrant=False)
+        return self.residuals(x, grid)
+
+    def residuals(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
+        """Both branches, each added to what it came from."""
+        tokens = self.norm1(x)
+        mixed = self.attn(tokens) if grid is None else self.attn.attend(tokens, grid)
+        x = x + self.drop_path(mixed)
+        return x + self.drop_path(self.mlp(self.norm2(x)))
 
 
 def drop_path_rates(last: float, depths: Sequence[int]) -> list[list[float]]:
@@ -111,12 +148,12 @@ def check_attention(attention: str | Callable) -> None:
         raise ValueError("attention must be a name or a function here: every block makes its own")
 
 
-def image_size(img_size: int | tuple[int, int], patch: int) -> tuple[int, int]:
-    """The image's (height, width); raise in one line unless it holds at least one patch."""
+def image_size(img_size: int | tuple[int, int], smallest: int) -> tuple[int, int]:
+    """The image's (height, width); raise in one line unless both sides are long enough."""
     sides = (img_size, img_size) if isinstance(img_size, int) else tuple(img_size)
-    if len(sides) != 2 or not all(isinstance(s, int) and s >= patch for s in sides):
+    if len(sides) != 2 or not all(isinstance(s, int) and s >= smallest for s in sides):
         raise ValueError(
-            f"img_size must be a number or (height, width) of at least {patch} pixels, "
+            f"img_size must be a number or (height, width) of at least {smallest} pixels, "
             f"but is {img_size!r}"
         )
     return sides[0], sides[1]
@@ -125,7 +162,7 @@ def image_size(img_size: int | tuple[int, int], patch: int) -> tuple[int, int]:
 def check_images(images: Tensor, channels: int, smallest: int) -> None:
     """Raise a ValueError in one line unless these are images b c y x of this many channels."""
     shape = tuple(images.shape)
-    if images.ndim != 4 or shape[1] != channels or min(shape[2:]) < smallest:
+    if len(shape) != 4 or shape[1] != channels or shape[2] < smallest or shape[3] < smallest:
         raise ValueError(
             f"images must be b c y x with c = {channels} and sides of at least {smallest} pixels, "
             f"but have shape {shape}"

@@ -7,59 +7,34 @@ token of the published softmax DeiT is an option; without it the tokens are aver
 """
 
 import torch
-from einops import rearrange, reduce, repeat
+from einops import rearrange, repeat
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from ..attention import SelfAttention
 from ..attention.focused import resize_positions
-from .common import (
-    DropPath,
-    Mlp,
-    check_images,
-    drop_path_rates,
-    image_size,
-    initialise,
-    per_block,
-)
+from .backbone import Backbone
+from .common import Block, Mlp, image_size, initialise
 from .registry import register
 
 
-class Block(nn.Module):
-    """x + attention(norm(x)), then x + mlp(norm(x)), on tokens b n c."""
-
-    def __init__(self, width: int, heads: int, mlp_ratio: float, drop_path: float, **attention):
-        super().__init__()
-        self.norm1 = nn.LayerNorm(width, eps=1e-6)
-        self.attn = SelfAttention(width, heads, **attention)
-        self.norm2 = nn.LayerNorm(width, eps=1e-6)
-        self.mlp = Mlp(width, mlp_ratio)
-        self.drop_path = DropPath(drop_path)
-
-    def forward(self, x: Tensor, grid: tuple[int, int]) -> Tensor:
-        """b n c -> b n c."""
-        x = x + self.drop_path(self.attn.attend(self.norm1(x), grid))
-        return x + self.drop_path(self.mlp(self.norm2(x)))
-
-
-class DeiT(nn.Module):
+class DeiT(Backbone):
     """The network; `create_model("deit_tiny", ...)` gives the published sizes.
 
     Args:
         width, depth, heads: channels of a token, number of blocks, heads a block.
         patch_size: side of a patch in pixels.
-        attention: see `create_model`; DeiT has one stage.
-        num_classes: outputs; 0 leaves out the head and gives features.
-        in_chans: channels of an image.
-        img_size: a number or (height, width); other sizes may come at call time.
-        p, kernel_size, depthwise: as in `SelfAttention`.
-        drop_path: probability of leaving out the last block's branches; it rises evenly from 0.
         class_token: whether a class token stands in front, as in the published softmax DeiT.
         mlp_ratio: hidden width of the MLP over `width`.
         positions: "random" as published, or "sincos", a better start for small data.
+        shared: the options of `Backbone`; DeiT has one stage.
 
     Shapes: images b c y x -> b classes.
+
+    Source: tables 3 and 4 of the paper.
     """
+
+    published = (True,)
+    undecayed = ("pos_embed", "cls_token", "cls_pos")
 
     def __init__(
         self,
@@ -67,57 +42,36 @@ class DeiT(nn.Module):
         depth: int = 12,
         heads: int = 3,
         patch_size: int = 16,
-        attention="focused",
-        num_classes: int = 1000,
-        in_chans: int = 3,
-        img_size: int | tuple[int, int] = 224,
-        p: float = 3,
-        kernel_size: int = 5,
-        depthwise: bool | None = None,
-        drop_path: float = 0.0,
         class_token: bool = False,
         mlp_ratio: float = 4,
         positions: str = "random",
+        **shared,
     ):
-        super().__init__()
-        height, breadth = image_size(img_size, patch_size)
-        self.patch_size, self.in_chans, self.num_classes = patch_size, in_chans, num_classes
-        self.grid = (height // patch_size, breadth // patch_size)
-        self.grad_checkpointing = False
-        self.patch_embed = nn.Conv2d(in_chans, width, patch_size, stride=patch_size)
+        super().__init__((depth,), width, **shared)
+        self.patch_size = self.smallest = patch_size
+        self.img_size = image_size(self.img_size, patch_size)
+        self.grid = (self.img_size[0] // patch_size, self.img_size[1] // patch_size)
+        self.patch_embed = nn.Conv2d(self.in_chans, width, patch_size, stride=patch_size)
         self.pos_embed = nn.Parameter(start_positions(positions, width, self.grid))
         self.cls_token = nn.Parameter(torch.zeros(1, 1, width)) if class_token else None
         self.cls_pos = nn.Parameter(torch.zeros(1, 1, width)) if class_token else None
         self.blocks = nn.ModuleList(
             Block(
                 width,
-                heads,
-                mlp_ratio,
+                SelfAttention(width, heads, attention, self.grid, **self.options),
+                Mlp(width, mlp_ratio),
                 rate,
-                attention=entry,
-                grid=self.grid,
-                p=p,
-                kernel_size=kernel_size,
-                depthwise=depthwise,
+                eps=1e-6,
             )
-            for entry, rate in zip(
-                per_block(attention, [depth], [True])[0],
-                drop_path_rates(drop_path, [depth])[0],
-                strict=True,
-            )
+            for attention, rate in zip(self.attention[0], self.rates[0], strict=True)
         )
         self.norm = nn.LayerNorm(width, eps=1e-6)
-        self.head = nn.Identity()
         self.apply(initialise)
-        self.reset_classifier(num_classes)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Images b c y x -> b classes (b c without a head)."""
-        return self.head(self.pool(self.forward_features(images)))
+        self.reset_classifier(self.num_classes)
 
     def forward_features(self, images: Tensor) -> Tensor:
         """Images b c y x -> tokens b n c after the last norm, the class token first if any."""
-        check_images(images, self.in_chans, self.patch_size)
+        self.check(images)
         x = self.patch_embed(images)
         grid = (x.shape[2], x.shape[3])
         x = rearrange(x, "b c y x -> b (y x) c")
@@ -126,41 +80,17 @@ class DeiT(nn.Module):
             first = repeat(self.cls_token + self.cls_pos, "1 1 c -> b 1 c", b=x.shape[0])
             x = torch.cat([first, x], dim=1)
         for block in self.blocks:
-            if self.grad_checkpointing and self.training:
-                x = checkpoint(block, x, grid, use_reentrant=False)
-            else:
-                x = block(x, grid)
+            x = block(x, grid)
         return self.norm(x)
 
     def pool(self, tokens: Tensor) -> Tensor:
         """Tokens b n c -> b c: the class token if there is one, else the mean."""
-        return (
-            tokens[:, 0] if self.cls_token is not None else reduce(tokens, "b n c -> b c", "mean")
-        )
+        return super().pool(tokens) if self.cls_token is None else tokens[:, 0]
 
     def feature_maps(self, images: Tensor) -> list[Tensor]:
         """One map for the one stage: [b c y x], in units of patches."""
         tokens = self.forward_features(images)[:, 0 if self.cls_token is None else 1 :]
         return [rearrange(tokens, "b (y x) c -> b c y x", y=images.shape[2] // self.patch_size)]
-
-    def reset_classifier(self, num_classes: int) -> None:
-        """A fresh head for this many classes; 0 leaves it out."""
-        self.num_classes = num_classes
-        width = self.norm.normalized_shape[0]
-        device, dtype = self.norm.weight.device, self.norm.weight.dtype
-        if num_classes:
-            self.head = nn.Linear(width, num_classes, device=device, dtype=dtype)
-            initialise(self.head)
-        else:
-            self.head = nn.Identity()
-
-    def set_grad_checkpointing(self, enable: bool = True) -> None:
-        """Trade time for memory in training: blocks are computed again in the backward pass."""
-        self.grad_checkpointing = enable
-
-    def no_weight_decay(self) -> set[str]:
-        """Parameters that published recipes leave without weight decay."""
-        return {"pos_embed", "cls_token", "cls_pos"}
 
 
 def start_positions(kind: str, width: int, grid: tuple[int, int]) -> Tensor:

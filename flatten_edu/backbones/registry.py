@@ -49,7 +49,7 @@ def create_model(name: str, **options) -> nn.Module:
             f"unknown model {name!r}; did you mean {near!r}? Known are {', '.join(_MODELS)}"
         )
     family, settings = _MODELS[name]
-    known = list(inspect.signature(family).parameters)
+    known = options_of(family)
     for option in options:
         if option not in known:
             raise TypeError(
@@ -57,6 +57,19 @@ def create_model(name: str, **options) -> nn.Module:
                 f"It takes {', '.join(known)}"
             )
     return family(**(settings | options))
+
+
+def options_of(family: type[nn.Module]) -> list[str]:
+    """What a family takes by name, and what it hands on to the classes that it is made from."""
+    options: list[str] = []
+    for part in family.__mro__:
+        if "__init__" in vars(part):
+            parameters = inspect.signature(part.__init__).parameters.values()
+            named = [each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
+            options += [name for name in named if name not in ("self", *options)]
+            if all(each.kind is not each.VAR_KEYWORD for each in parameters):
+                break
+    return options
 
 
 def nearest(word: str, known: list[str]) -> str:

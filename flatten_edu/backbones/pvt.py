@@ -1,0 +1,170 @@
+"""PVT (Wang et al., 2021): a pyramid whose queries look at a reduced map of keys and values.
+
+    stage: patches -> norm -> + positions -> blocks,   keys and values from norm(conv(x)), stride r
+
+The paper makes all four stages focused, and keeps every key there (r = 1): linear attention can
+afford them, softmax reduces by 8, 4, 2, 1. That is where its gain on PVT comes from.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+
+from ..attention import SelfAttention
+from ..attention.focused import resize_positions
+from .pyramid import MapConv, PatchEmbed, Pyramid, check_stages
+from .registry import register
+
+
+class ReducedAttention(SelfAttention):
+    """Attention from each token to a reduced map: b y x c -> b y x c.
+
+    Args:
+        width, heads: as in `SelfAttention`.
+        ratio: how many tokens a side become one key; 1 keeps them all.
+        pooled: side of the map of keys if it is averaged to a fixed size, whatever `ratio` is.
+        attention: the other options of `SelfAttention`; `grid` is that of the keys.
+    """
+
+    def __init__(
+        self, width: int, heads: int, ratio: int = 1, pooled: int | None = None, **attention
+    ):
+        super().__init__(width, heads, **attention)
+        self.pool = Pool(pooled) if pooled else nn.Identity()
+        ratio = 1 if pooled else ratio
+        self.sr = MapConv(width, width, ratio, stride=ratio) if pooled or ratio > 1 else None
+        # Its epsilon is 1e-5, other than that of the block's norms.
+        self.norm = nn.LayerNorm(width) if self.sr is not None else nn.Identity()
+        self.act = nn.GELU() if pooled else nn.Identity()
+
+    def forward(
+        self, x: Tensor, context: Tensor | None = None, mask: Tensor | None = None
+    ) -> Tensor:
+        """Attend from x to its reduction (or to `context`): b y x c -> b y x c."""
+        if context is None and self.sr is not None:
+            context = self.act(self.norm(self.sr(self.pool(x))))
+        return super().forward(x, context, mask)
+
+
+class Pool(nn.AdaptiveAvgPool2d):
+    """The mean over parts of a map: b y x c -> b n n c."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """b y x c -> b n n c."""
+        return rearrange(
+            super().forward(rearrange(input, "b y x c -> b c y x")), "b c y x -> b y x c"
+        )
+
+
+class PlacedEmbed(PatchEmbed):
+    """Patches with a learned vector a place, which other grids get resized (bilinear)."""
+
+    resizing = "bilinear"
+
+    def __init__(self, channels: int, width: int, side: int, grid: tuple[int, int], first: bool):
+        super().__init__(channels, width, side, side)
+        self.grid, self.first = grid, first
+        start = torch.empty(1, grid[0] * grid[1], width)
+        self.pos_embed = nn.Parameter(nn.init.trunc_normal_(start, std=0.02))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """b y x c -> b y' x' c'."""
+        x = super().forward(x)
+        return x + rearrange(
+            self.places(x.shape[1], x.shape[2]), "1 (y x) c -> 1 y x c", y=x.shape[1]
+        )
+
+    def places(self, rows: int, columns: int) -> Tensor:
+        """The table for a grid, 1 (y x) c."""
+        # As published: the first stage's table is left as it is where the number of places agrees.
+        if self.first and rows * columns == self.pos_embed.shape[1]:
+            return self.pos_embed
+        return resize_positions(self.pos_embed, self.grid, (rows, columns), self.resizing)
+
+
+class ReducedPyramid(Pyramid):
+    """What PVT and PVTv2 share: keys and values come from a reduced map.
+
+    Args:
+        sr_ratios: a number a stage, by which softmax and functions reduce the map of keys.
+        focused_sr_ratios: the same for "linear" and "focused" blocks. To compare a function with
+            them, give `sr_ratios=(1, 1, 1, 1)`.
+        shared: widths, depths, heads (see `Pyramid`), and every family's options.
+    """
+
+    published = (True, True, True, True)
+    # Side of a map of keys that is averaged to a fixed size, if it is.
+    pooled: int | None = None
+
+    def __init__(
+        self,
+        sr_ratios: Sequence[int] = (8, 4, 2, 1),
+        focused_sr_ratios: Sequence[int] = (1, 1, 1, 1),
+        mlp_ratios: Sequence[float] = (8, 8, 4, 4),
+        **shared,
+    ):
+        super().__init__(mlp_ratios=mlp_ratios, **shared)
+        check_stages("sr_ratios", sr_ratios, len(self.widths))
+        check_stages("focused_sr_ratios", focused_sr_ratios, len(self.widths))
+        self.sr_ratios, self.focused_sr_ratios = sr_ratios, focused_sr_ratios
+
+    def ratio(self, stage: int, attention) -> int:
+        """By how much the map of keys is reduced in such a block."""
+        focused = attention in ("linear", "focused")
+        return (self.focused_sr_ratios if focused else self.sr_ratios)[stage]
+
+    def least(self, stage: int) -> int:
+        """There must be tokens for one key."""
+        ratios = [self.ratio(stage, attention) for attention in self.attention[stage]]
+        return 1 if self.pooled else max(ratios)
+
+    def make_attention(self, stage: int, number: int, attention) -> SelfAttention:
+        """Attention to a map reduced as the mechanism can afford."""
+        ratio = self.ratio(stage, attention)
+        rows, columns = (self.pooled or side // ratio for side in self.grids[stage])
+        return ReducedAttention(
+            self.widths[stage],
+            self.heads[stage],
+            ratio,
+            self.pooled,
+            attention=attention,
+            grid=(rows, columns),
+            **self.options,
+        )
+
+
+class PVT(ReducedPyramid):
+    """The network; `create_model("pvt_tiny", ...)` gives the published sizes.
+
+    Options: those of `ReducedPyramid`, `Pyramid` and `Backbone`.
+
+    Shapes: images b c y x -> b classes, sides of at least 32 pixels (fewer with small sr_ratios).
+
+    Source: section 5.1 of the paper.
+    """
+
+    def __init__(self, **shared):
+        super().__init__(**shared)
+        self.build()
+        # Published with the weights but never used; without a gradient nobody waits for one.
+        self.norm = nn.LayerNorm(self.width, eps=self.eps).requires_grad_(False)
+
+    def shrink(self, stage: int, side: int) -> int:
+        """Patches of 4 x 4 pixels, then of 2 x 2 tokens, without what is left over."""
+        return side // (4 if stage == 0 else 2)
+
+    def make_embed(self, stage: int, channels: int, width: int) -> nn.Module:
+        """Patches without overlap, with places."""
+        side = 4 if stage == 0 else 2
+        return PlacedEmbed(channels, width, side, self.grids[stage], first=stage == 0)
+
+
+for name, depths in {
+    "tiny": (2, 2, 2, 2),
+    "small": (3, 4, 6, 3),
+    "medium": (3, 4, 18, 3),
+    "large": (3, 8, 27, 3),
+}.items():
+    register(f"pvt_{name}", PVT, depths=depths, widths=(64, 128, 320, 512), heads=(1, 2, 5, 8))
