@@ -8,7 +8,7 @@ from .depthwise import DepthwiseBranch, depthwise_matrix
 from .focused import Focused, focus, focused_attention
 from .linear import kernel_attention, linear_attention, positive
 from .mechanism import Mechanism
-from .registry import NAMES, make_mechanism
+from .registry import NAMES, has_branch, is_linear, make_mechanism, register
 from .self_attention import SelfAttention, TokenMixer
 from .softmax import Softmax, softmax_attention
 
@@ -23,9 +23,12 @@ __all__ = [
     "depthwise_matrix",
     "focus",
     "focused_attention",
+    "has_branch",
+    "is_linear",
     "kernel_attention",
     "linear_attention",
     "make_mechanism",
     "positive",
+    "register",
     "softmax_attention",
 ]

@@ -24,6 +24,18 @@ class Mechanism(nn.Module):
         """q b h n d, k b h m d, v b h m e -> b h n e; what has no scores ignores the mask."""
         raise TypeError(f"{type(self).__name__} must define forward(q, k, v, grid, mask)")
 
+    def cross(
+        self, q: Tensor, k: Tensor, v: Tensor, query_grid: Grid, grid: Grid, mask: Tensor | None
+    ) -> Tensor:
+        """`forward` where queries may have a grid of their own; most do not ask for it."""
+        return self(q, k, v, grid, mask)
+
+    def mixing(
+        self, q: Tensor, k: Tensor, v: Tensor, query_grid: Grid, grid: Grid, mask: Tensor | None
+    ) -> Tensor:
+        """The part that is linear in the values, of any width: its map is what it makes of 1."""
+        return self.cross(q, k, v, query_grid, grid, mask)
+
 
 class Function(Mechanism):
     """Anybody's function (q, k, v) -> b h n d.

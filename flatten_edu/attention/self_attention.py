@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from .depthwise import DepthwiseBranch
 from .mechanism import Grid, Mechanism
-from .registry import make_mechanism
+from .registry import has_branch, make_mechanism
 
 Attention = str | Mechanism | Callable[[Tensor, Tensor, Tensor], Tensor]
 
@@ -24,11 +24,11 @@ class TokenMixer(nn.Module):
     Args:
         width: channels c of a token.
         heads: number of heads h; c = h d.
-        attention: "softmax", "linear", "focused", or a function (q, k, v) -> b h n d.
-        grid: (rows, columns) of the keys; needed by "linear" and "focused".
+        attention: one of `NAMES`, or a function (q, k, v) -> b h n d.
+        grid: (rows, columns) of the keys; needed by "linear", "focused" and all with tables.
         p: focusing power of "focused".
         kernel_size: side of the branch's kernels.
-        depthwise: whether the branch is there; None means as published (only with "focused").
+        depthwise: whether the branch is there; None means as published.
     """
 
     def __init__(
@@ -44,8 +44,8 @@ class TokenMixer(nn.Module):
         super().__init__()
         check_heads(width, heads)
         self.heads = heads
-        self.mechanism: Mechanism = make_mechanism(attention, width, grid, p)
-        wanted = attention == "focused" if depthwise is None else depthwise
+        self.mechanism: Mechanism = make_mechanism(attention, width, grid, p, heads)
+        wanted = has_branch(attention) if depthwise is None else depthwise
         self.depthwise = DepthwiseBranch(width // heads, kernel_size) if wanted else None
 
     def forward(
@@ -64,7 +64,7 @@ class TokenMixer(nn.Module):
         """
         key_grid = key_grid or grid
         q, k, v = self.split(q, k, v, key_grid)
-        mixed = self.mechanism(q, k, v, key_grid, mask)
+        mixed = self.mechanism.cross(q, k, v, grid, key_grid, mask)
         if self.depthwise is not None:
             mixed = mixed + self.local(v, grid, key_grid)
         return rearrange(mixed, "b h n d -> b n (h d)")
@@ -93,15 +93,16 @@ class SelfAttention(nn.Module):
     Args:
         width: channels c of a token, a multiple of `heads`.
         heads: number of heads h.
-        attention: "softmax" | "linear" | "focused" | a function (q, k, v) -> b h n d with
-            q b h n d, k and v b h m d. "linear" is "focused" with p = 1 and no branch: the
-            learned scale and the positional encoding stay, so that arms differ in one thing.
+        attention: one of `NAMES` ("softmax", "linear", "focused", and those of the gallery), or
+            a function (q, k, v) -> b h n d with q b h n d, k and v b h m d. "linear" is "focused"
+            with p = 1 and no branch: the learned scale and the positional encoding stay, so that
+            arms differ in one thing.
         grid: (rows, columns) of the tokens, or one number for a square. "linear" and "focused"
             need it for their positional encoding, which is resized when another grid comes.
         p: focusing power of "focused", at least 1; the paper uses 3.
         kernel_size: side of the depthwise kernels, odd; the paper uses 5.
-        depthwise: None means as in the paper (only "focused" has the branch); True or False
-            gives every other arm.
+        depthwise: None means as published (of the paper's three only "focused" has the branch);
+            True or False gives every other arm.
         qkv_bias: whether the projections of queries, keys and values have a bias.
 
     Raises:
