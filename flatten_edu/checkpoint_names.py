@@ -20,6 +20,15 @@ _ATTENTION = [
     (r"(^|\.)dwc\.", r"\1mixer.depthwise."),
 ]
 
+# In windows a mixer stands inside another.
+_WINDOWED = [
+    (
+        r"\.attn\.(scale|positional_encoding|relative_position_bias_table)$",
+        r".attn.mixer.mixer.mechanism.\1",
+    ),
+    (r"\.attn\.dwc\.", ".attn.mixer.mixer.depthwise."),
+]
+
 NAMES: dict[str, list[tuple[str, str]]] = {
     "our own": [],
     "published PVT": [
@@ -33,6 +42,33 @@ NAMES: dict[str, list[tuple[str, str]]] = {
     "timm's PVTv2": [
         (r"^patch_embed\.", "stages.0.embed."),
         (r"^(stages\.\d)\.downsample\.", r"\1.embed."),
+    ],
+    "published Swin": [
+        (r"^layers\.(\d)\.blocks\.", r"stages.\1.blocks."),
+        *[(rf"^layers\.{i}\.downsample\.", f"stages.{i + 1}.embed.") for i in range(3)],
+        (r"^patch_embed\.", "stages.0.embed."),
+        *_WINDOWED,
+    ],
+    "timm's Swin": [
+        (r"^layers\.(\d)\.blocks\.", r"stages.\1.blocks."),
+        (r"^layers\.(\d)\.downsample\.", r"stages.\1.embed."),
+        (r"^patch_embed\.", "stages.0.embed."),
+        (r"^head\.fc\.", "head."),
+        *_WINDOWED,
+    ],
+    "published CSwin": [
+        (r"^stage1_conv_embed\.0\.", "stages.0.embed.proj."),
+        (r"^stage1_conv_embed\.2\.", "stages.0.embed.norm."),
+        *[(rf"^merge{i}\.conv\.", f"stages.{i}.embed.proj.") for i in range(1, 4)],
+        *[(rf"^merge{i}\.norm\.", f"stages.{i}.embed.norm.") for i in range(1, 4)],
+        *_staged(r"^stage{n}\.", "stages.{i}.blocks."),
+        (r"\.blocks\.(\d+)\.(q|kv|proj)\.", r".blocks.\1.attn.\2."),
+        (r"\.attns\.(\d)\.get_v\.", r".attn.mixer.branches.\1.places."),
+        (r"\.attns\.(\d)\.dwc\.", r".attn.mixer.branches.\1.mixer.depthwise."),
+        (
+            r"\.attns\.(\d)\.(scale|positional_encoding)$",
+            r".attn.mixer.branches.\1.mixer.mechanism.\2",
+        ),
     ],
     "timm's DeiT": [(r"^patch_embed\.proj\.", "patch_embed."), *_ATTENTION],
 }

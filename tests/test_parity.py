@@ -101,17 +101,28 @@ def check_stage(name, number, tokens):
 
 
 OWN_NAMES = {"pvt": "pvt_{}", "pvt_v2": "pvt_v2_{}", "swin": "swin_{}", "cswin": "cswin_{}"}
-LETTERS = {"L": "focused", "S": "softmax"}
+LETTERS = {"L": "focused", "S": "softmax", "M": "mixed"}
 
 
 def network_options(name):
     """What `create_model` takes for a record of models.json."""
     record = NETWORKS[name]
-    options = {"attention": [LETTERS[letter] for letter in record["attn_type"][:4]]}
-    options["focused_sr_ratios"] = [int(digit) for digit in record["la_sr_ratios"]]
-    if record.get("linear"):
-        options["linear"] = True
-    return options
+    kinds = [LETTERS[letter] for letter in record["attn_type"][:4]]
+    if record["family"] in ("pvt", "pvt_v2"):
+        options = {"focused_sr_ratios": [int(digit) for digit in record["la_sr_ratios"]]}
+        if record.get("linear"):
+            options["linear"] = True
+    elif record["family"] == "swin":
+        size = record["window_size"]
+        options = {"focused_window": size, "window": 7 if size <= 56 else 12}
+        # "LLMS3": three focused blocks, then softmax.
+        kinds = [
+            [LETTERS[block["attn"]] for block in stage] if "M" in record["attn_type"] else kind
+            for stage, kind in zip(record["blocks"], kinds, strict=True)
+        ]
+    else:
+        options = {"stripes": record["split_size"]}
+    return options | {"attention": kinds}
 
 
 def check_network(name, model):
@@ -129,7 +140,13 @@ def check_network(name, model):
         check_stage(name, number, rearrange(x, "b y x c -> b (y x) c"))
 
 
-QUICK = ("flatten_pvt_tiny", "flatten_pvt_v2_b0")
+QUICK = (
+    "flatten_pvt_tiny",
+    "flatten_pvt_v2_b0",
+    "flatten_swin_tiny",
+    "flatten_swin_tiny_LLMS3_w14",
+    "flatten_cswin_tiny",
+)
 
 
 @pytest.mark.parametrize(
@@ -146,5 +163,14 @@ def test_networks_are_the_authors(name):
     check_network(name, fe.create_model(own, img_size=record["img_size"], **network_options(name)))
 
 
-def test_published_pvt_v2():
-    check_network("timm__pvt_v2_b0", fe.create_model("pvt_v2_b0", attention="softmax"))
+@pytest.mark.parametrize(
+    "name",
+    [
+        "timm__pvt_v2_b0",
+        pytest.param("timm__pvt_v2_b1", marks=pytest.mark.long),
+        "timm__swin_tiny_patch4_window7_224",
+    ],
+)
+def test_softmax_baselines_are_the_published(name):
+    own = name.removeprefix("timm__").removesuffix("_patch4_window7_224")
+    check_network(name, fe.create_model(own, attention="softmax"))

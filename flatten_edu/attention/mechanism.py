@@ -14,6 +14,9 @@ Grid = tuple[int, int]
 class Mechanism(nn.Module):
     """What `attention=` stands for. Subclass it, or give a plain function (q, k, v)."""
 
+    # Whether there are scores that a mask can be added to.
+    takes_mask = False
+
     def prepare(self, q: Tensor, k: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
         """Queries b n c and keys b m c before the heads are split; `grid` is that of the keys."""
         return q, k

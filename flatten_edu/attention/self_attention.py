@@ -104,6 +104,8 @@ class SelfAttention(nn.Module):
         depthwise: None means as published (of the paper's three only "focused" has the branch);
             True or False gives every other arm.
         qkv_bias: whether the projections of queries, keys and values have a bias.
+        mixer: what stands between the projections, called as a `TokenMixer` is (windows,
+            stripes); it takes the place of one made from the options above.
 
     Raises:
         ValueError: width not a multiple of heads, p below 1, an even kernel, an unknown name.
@@ -125,9 +127,10 @@ class SelfAttention(nn.Module):
         kernel_size: int = 5,
         depthwise: bool | None = None,
         qkv_bias: bool = True,
+        mixer: nn.Module | None = None,
     ):
         super().__init__()
-        self.mixer = TokenMixer(width, heads, attention, grid, p, kernel_size, depthwise)
+        self.mixer = mixer or TokenMixer(width, heads, attention, grid, p, kernel_size, depthwise)
         self.q = nn.Linear(width, width, bias=qkv_bias)
         self.kv = nn.Linear(width, 2 * width, bias=qkv_bias)
         self.proj = nn.Linear(width, width)

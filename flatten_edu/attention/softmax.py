@@ -47,6 +47,8 @@ def softmax_attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = Non
 class Softmax(Mechanism):
     """`softmax_attention` as a mechanism; a mask is added to the scores."""
 
+    takes_mask = True
+
     def forward(
         self, q: Tensor, k: Tensor, v: Tensor, grid: Grid, mask: Tensor | None = None
     ) -> Tensor:

@@ -45,12 +45,8 @@ class Backbone(nn.Module):
         self.img_size, self.in_chans, self.width = image_size(img_size, 1), in_chans, width
         self.attention = per_block(attention, depths, self.published)
         self.rates = drop_path_rates(drop_path, depths)
-        self.options = {
-            "p": p,
-            "kernel_size": kernel_size,
-            "depthwise": depthwise,
-            "qkv_bias": qkv_bias,
-        }
+        self.mixing = {"p": p, "kernel_size": kernel_size, "depthwise": depthwise}
+        self.qkv_bias = qkv_bias
         self.num_classes = num_classes
         self.head = nn.Identity()
 

@@ -58,7 +58,9 @@ class DeiT(Backbone):
         self.blocks = nn.ModuleList(
             Block(
                 width,
-                SelfAttention(width, heads, attention, self.grid, **self.options),
+                SelfAttention(
+                    width, heads, attention, self.grid, qkv_bias=self.qkv_bias, **self.mixing
+                ),
                 Mlp(width, mlp_ratio),
                 rate,
                 eps=1e-6,

@@ -131,7 +131,8 @@ class ReducedPyramid(Pyramid):
             self.pooled,
             attention=attention,
             grid=(rows, columns),
-            **self.options,
+            qkv_bias=self.qkv_bias,
+            **self.mixing,
         )
 
 
