@@ -15,18 +15,25 @@ def _staged(pattern: str, ours: str) -> list[tuple[str, str]]:
     return [(pattern.format(n=n, i=n - 1), ours.format(i=n - 1)) for n in range(1, 5)]
 
 
+_TABLES = r"(scale|positional_encoding|relative_position_bias_table)$"
+
 _ATTENTION = [
-    (r"(^|\.)(scale|positional_encoding)$", r"\1mixer.mechanism.\2"),
+    (rf"(^|\.){_TABLES}", r"\1mixer.mechanism.\2"),
     (r"(^|\.)dwc\.", r"\1mixer.depthwise."),
+    (r"(^|\.)get_v\.", r"\1places."),
 ]
 
 # In windows a mixer stands inside another.
-_WINDOWED = [
-    (
-        r"\.attn\.(scale|positional_encoding|relative_position_bias_table)$",
-        r".attn.mixer.mixer.mechanism.\1",
-    ),
-    (r"\.attn\.dwc\.", ".attn.mixer.mixer.depthwise."),
+_WINDOWS = [
+    (rf"(^|\.)attn\.{_TABLES}", r"\1attn.mixer.mixer.mechanism.\2"),
+    (r"(^|\.)attn\.dwc\.", r"\1attn.mixer.mixer.depthwise."),
+]
+
+_BRANCHES = [
+    (r"(^|\.)(q|kv|proj)\.", r"\1attn.\2."),
+    (r"(^|\.)attns\.(\d)\.get_v\.", r"\1attn.mixer.branches.\2.places."),
+    (r"(^|\.)attns\.(\d)\.dwc\.", r"\1attn.mixer.branches.\2.mixer.depthwise."),
+    (rf"(^|\.)attns\.(\d)\.{_TABLES}", r"\1attn.mixer.branches.\2.mixer.mechanism.\3"),
 ]
 
 NAMES: dict[str, list[tuple[str, str]]] = {
@@ -47,28 +54,22 @@ NAMES: dict[str, list[tuple[str, str]]] = {
         (r"^layers\.(\d)\.blocks\.", r"stages.\1.blocks."),
         *[(rf"^layers\.{i}\.downsample\.", f"stages.{i + 1}.embed.") for i in range(3)],
         (r"^patch_embed\.", "stages.0.embed."),
-        *_WINDOWED,
+        *_WINDOWS,
     ],
     "timm's Swin": [
         (r"^layers\.(\d)\.blocks\.", r"stages.\1.blocks."),
         (r"^layers\.(\d)\.downsample\.", r"stages.\1.embed."),
         (r"^patch_embed\.", "stages.0.embed."),
         (r"^head\.fc\.", "head."),
-        *_WINDOWED,
+        *_WINDOWS,
     ],
     "published CSwin": [
+        *_BRANCHES,
         (r"^stage1_conv_embed\.0\.", "stages.0.embed.proj."),
         (r"^stage1_conv_embed\.2\.", "stages.0.embed.norm."),
         *[(rf"^merge{i}\.conv\.", f"stages.{i}.embed.proj.") for i in range(1, 4)],
         *[(rf"^merge{i}\.norm\.", f"stages.{i}.embed.norm.") for i in range(1, 4)],
         *_staged(r"^stage{n}\.", "stages.{i}.blocks."),
-        (r"\.blocks\.(\d+)\.(q|kv|proj)\.", r".blocks.\1.attn.\2."),
-        (r"\.attns\.(\d)\.get_v\.", r".attn.mixer.branches.\1.places."),
-        (r"\.attns\.(\d)\.dwc\.", r".attn.mixer.branches.\1.mixer.depthwise."),
-        (
-            r"\.attns\.(\d)\.(scale|positional_encoding)$",
-            r".attn.mixer.branches.\1.mixer.mechanism.\2",
-        ),
     ],
     "timm's DeiT": [(r"^patch_embed\.proj\.", "patch_embed."), *_ATTENTION],
 }

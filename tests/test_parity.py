@@ -10,7 +10,7 @@ from reference.numbers import (
     case_input,
     case_weights,
     gradient_weights,
-    has,
+    images,
     network_images,
     network_weights,
     samples,
@@ -18,49 +18,133 @@ from reference.numbers import (
 )
 
 import flatten_edu as fe
-from flatten_edu.attention import SelfAttention
+from flatten_edu.attention import SelfAttention, TokenMixer
+from flatten_edu.backbones.common import Block, Mlp
+from flatten_edu.backbones.cswin import BranchMixer
+from flatten_edu.backbones.pvt import PlacedEmbed, ReducedAttention
+from flatten_edu.backbones.pvt_v2 import ConvolvedMlp
+from flatten_edu.backbones.pyramid import MapConv, PatchEmbed
+from flatten_edu.backbones.swin import PatchMerging, RelativeSoftmax
+from flatten_edu.backbones.windows import WindowMixer
+from flatten_edu.checkpoints import rename
 
 
-def make_case(name):
-    """The module of a case, and a function from its input as stored to its output as stored."""
-    case = CASES[name]
-    grid = (case.get("H", case.get("window")), case.get("W", case.get("window")))
-    module = SelfAttention(
+def size_of(case):
+    """The grid of a case's input; of a Swin case that of a window."""
+    sides = [case.get(key) for key in ("H", "W", "resolution", "window") if case.get(key)]
+    return (sides[0], sides[1]) if "H" in case else (sides[0], sides[0])
+
+
+def mixing(case, grid):
+    """The options of a case that every attention module takes."""
+    kind = {"L": "focused", "S": "softmax"}.get(case.get("attn", ""), case["kind"])
+    options = {"attention": kind, "grid": grid, "kernel_size": case.get("kernel_size", 5)}
+    return options | {"p": case.get("focusing_factor", 3)}
+
+
+def make_pvt(case, grid):
+    ratio, pooled = case["sr_ratio"], 7 if case.get("linear") else None
+    keys = (7, 7) if pooled else (grid[0] // ratio, grid[1] // ratio)
+    return ReducedAttention(
         case["dim"],
         case["num_heads"],
-        case["kind"],
-        grid,
-        case.get("focusing_factor", 3),
-        case.get("kernel_size", 5),
-        qkv_bias=case["qkv_bias"],
-    ).double()
-    return module, lambda x: on_map(module, x, grid)
+        ratio,
+        pooled,
+        qkv_bias=case.get("qkv_bias", True),
+        **mixing(case, keys),
+    )
 
 
-def on_map(module, x, grid):
-    x = rearrange(x, "b (y x) c -> b y x c", y=grid[0], x=grid[1])
-    return rearrange(module(x), "b y x c -> b (y x) c")
+def make_swin(case, grid):
+    options = mixing(case, grid)
+    if options["attention"] == "softmax":
+        options["attention"] = RelativeSoftmax(case["num_heads"], grid)
+    return SelfAttention(case["dim"], case["num_heads"], qkv_bias=case["qkv_bias"], **options)
 
 
-PLAIN = [
-    name
-    for name, case in CASES.items()
-    if case["family"] in ("pvt", "pvt_v2", "swin")
-    and case["kind"] in ("focused", "softmax")
-    and case.get("sr_ratio", 1) == 1
-    and not case.get("linear")
-    and not name.startswith("swin_softmax")
-]
+def make_swin_block(case, _):
+    width, heads = case["dim"], case["num_heads"]
+    window, shift = (case["window"],) * 2, (case["shift"],) * 2
+    options = mixing(case, window)
+    if options["attention"] == "softmax":
+        options["attention"] = RelativeSoftmax(heads, window)
+    mixer = WindowMixer(TokenMixer(width, heads, **options), window, shift)
+    attention = SelfAttention(width, heads, mixer=mixer)
+    return Block(width, attention, Mlp(width), drop_path=0, eps=1e-5)
 
 
-@pytest.mark.parametrize("name", PLAIN)
+def make_stripes(case, grid, branches=1, kind=None):
+    width, heads = case["dim"] // branches, case["num_heads"] // branches
+    split = case.get("split")
+    window = {"vertical": (None, split), "horizontal": (split, None)}.get(
+        kind or case["stripe"], (None, None)
+    )
+    places = MapConv(width, width, 3, padding=1, groups=width)
+    return WindowMixer(TokenMixer(width, heads, **mixing(case, grid)), window, places=places)
+
+
+def make_cswin_block(case, grid):
+    width = case["dim"]
+    kinds = ["full"] if case["split"] == grid[0] else ["vertical", "horizontal"]
+    branches = [make_stripes(case, grid, len(kinds), kind) for kind in kinds]
+    attention = SelfAttention(width, case["num_heads"], mixer=BranchMixer(branches))
+    return Block(width, attention, Mlp(width), drop_path=0, eps=1e-5)
+
+
+def make_pvt_block(case, grid):
+    width = case["dim"]
+    mlp = Mlp(width) if case["family"] == "pvt" else ConvolvedMlp(width, 4)
+    return Block(width, make_pvt(case, grid), mlp, drop_path=0, eps=1e-6)
+
+
+MAKERS = {
+    "pvt": make_pvt,
+    "pvt_v2": make_pvt,
+    "swin": make_swin,
+    "cswin": make_stripes,
+    "pvt block": make_pvt_block,
+    "pvt_v2 block": make_pvt_block,
+    "swin block": make_swin_block,
+    "cswin block": make_cswin_block,
+    "pvt patch_embed": lambda case, _: PatchEmbed(3, case["dim"], 4, 4),
+    "pvt_v2 patch_embed": lambda case, _: PatchEmbed(3, case["dim"], 7, 4, padding=3),
+    "swin patch_merging": lambda case, _: PatchMerging(case["dim"], 2 * case["dim"]),
+    "cswin merge": lambda case, _: PatchEmbed(case["dim"], 2 * case["dim"], 3, 2, padding=1),
+}
+
+
+# The names of single parts, where they are no part of a name in a network.
+PART_NAMES = [(r"^conv\.", "proj."), (r"\bdwconv\.dwconv\.", "dwconv.")]
+
+
+def run_case(name, module, x):
+    """The module on an input as it is stored, giving an output as it is stored."""
+    case, grid = CASES[name], size_of(CASES[name])
+    if isinstance(module, WindowMixer):
+        return module(*x, grid)
+    pattern = "b c y x -> b y x c" if x.ndim == 4 else "b (y x) c -> b y x c"
+    tokens = rearrange(x, pattern, y=x.shape[2] if x.ndim == 4 else grid[0])
+    mask = stored("modules", f"{name}.mask") if case.get("masked") else None
+    y = module(tokens) if mask is None else module(tokens, mask=mask)
+    return rearrange(y, "b y x c -> b (y x) c")
+
+
+@pytest.mark.parametrize("name", CASES)
 def test_modules_are_the_authors(name):
-    module, run = make_case(name)
-    fe.load_checkpoint(module, case_weights(name))
+    case = CASES[name]
+    maker = " ".join(filter(None, [case["family"], case.get("part")]))
+    module = MAKERS[maker](case, size_of(case)).double()
+    weights = {rename(key, PART_NAMES): value for key, value in case_weights(name).items()}
+    if case.get("qk_scale"):
+        # Ours is always d^-0.5; another factor belongs into the queries' projection.
+        factor = case["qk_scale"] * (case["dim"] // case["num_heads"]) ** 0.5
+        for value in (weights["qkv.weight"], weights["qkv.bias"]):
+            value[: case["dim"]] *= factor
+    fe.load_checkpoint(module, weights)
     x = case_input(name).requires_grad_()
-    y = run(x)
+    y = run_case(name, module, x)
     assert_close(y, stored("modules", name), name)
-    if has("gradients", f"{name}/x"):
+    if case["gradients"]:
         check_gradients(name, module, x, y)
 
 
@@ -174,3 +258,31 @@ def test_networks_are_the_authors(name):
 def test_softmax_baselines_are_the_published(name):
     own = name.removeprefix("timm__").removesuffix("_patch4_window7_224")
     check_network(name, fe.create_model(own, attention="softmax"))
+
+
+@pytest.mark.parametrize("size", [(256, 192), (200, 168)])
+def test_other_image_sizes_are_the_authors(size):
+    name = "flatten_pvt_tiny_SSSS"
+    model = fe.create_model("pvt_tiny", attention="softmax").double().eval()
+    fe.load_checkpoint(model, network_weights(name))
+    with torch.no_grad():
+        logits = model(images(size))
+    assert_close(logits, stored("resize", f"{name}_logits_{size[0]}x{size[1]}"))
+
+
+@pytest.mark.parametrize(
+    "case, old, new",
+    [
+        ("4x4_to_6x5", (4, 4), (6, 5)),
+        ("7x7_to_4x8", (7, 7), (4, 8)),
+        ("4x4_to_2x8_same_count", (4, 4), (2, 8)),
+    ],
+)
+def test_places_of_pvt_are_resized_as_published(case, old, new):
+    table = stored("resize", f"pvt_pos_embed_{case}.in")
+    embed = PlacedEmbed(3, table.shape[2], 4, old, first=True).double()
+    embed.pos_embed.data = table
+    resized, expected = embed.places(new), stored("resize", f"pvt_pos_embed_{case}.out")
+    assert_close(resized, expected)
+    if "same_count" in case:
+        assert torch.equal(resized, expected)

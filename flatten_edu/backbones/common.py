@@ -8,7 +8,7 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from ..attention import NAMES, Mechanism, SelfAttention
+from ..attention import NAMES, Mechanism, SelfAttention, is_linear
 
 
 class DropPath(nn.Module):
@@ -103,8 +103,8 @@ def per_block(attention, depths: Sequence[int], published: Sequence[bool]) -> li
         attention: a name or a function, a list with one entry a stage, or a list of lists with
             one entry a block.
         depths: blocks of each stage.
-        published: for each stage, whether the paper replaces softmax in it. "linear" and
-            "focused" alone mean these stages; a function alone means every stage.
+        published: for each stage, whether the paper replaces softmax in it. "linear", "focused"
+            and other names of linear cost alone mean these stages; a function means every stage.
 
     Raises:
         ValueError: if a list has another length, or an entry is unknown.
@@ -116,8 +116,8 @@ def per_block(attention, depths: Sequence[int], published: Sequence[bool]) -> li
     """
     if not isinstance(attention, (list, tuple)):
         check_attention(attention)
-        plain = attention in ("linear", "focused")
-        attention = [attention if here or not plain else "softmax" for here in published]
+        everywhere = not is_linear(attention)
+        attention = [attention if here or everywhere else "softmax" for here in published]
     if len(attention) != len(depths):
         raise ValueError(
             f"attention must have one entry a stage, {len(depths)} in all, "

@@ -12,7 +12,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from ..attention import SelfAttention, TokenMixer
+from ..attention import SelfAttention, TokenMixer, is_linear
 from .pyramid import MapConv, PatchEmbed, Pyramid, check_stages
 from .registry import register
 from .windows import Grid, WindowMixer, fit_window
@@ -82,7 +82,7 @@ class CSwin(Pyramid):
     def make_attention(self, stage: int, number: int, attention) -> SelfAttention:
         """Two branches in stripes, or one on the whole map."""
         stripe, last = self.stripes[stage], stage == len(self.widths) - 1
-        whole = attention in ("linear", "focused") or last or stripe >= max(self.grids[stage])
+        whole = is_linear(attention) or last or stripe >= max(self.grids[stage])
         windows = [(None, None)] if whole else [(None, stripe), (stripe, None)]
         branches = [self.make_branch(stage, attention, window, len(windows)) for window in windows]
         return SelfAttention(

@@ -12,7 +12,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from ..attention import SelfAttention
+from ..attention import SelfAttention, is_linear
 from ..attention.focused import resize_positions
 from .pyramid import MapConv, PatchEmbed, Pyramid, check_stages
 from .registry import register
@@ -112,8 +112,7 @@ class ReducedPyramid(Pyramid):
 
     def ratio(self, stage: int, attention) -> int:
         """By how much the map of keys is reduced in such a block."""
-        focused = attention in ("linear", "focused")
-        return (self.focused_sr_ratios if focused else self.sr_ratios)[stage]
+        return (self.focused_sr_ratios if is_linear(attention) else self.sr_ratios)[stage]
 
     def least(self, stage: int) -> int:
         """There must be tokens for one key."""

@@ -10,7 +10,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from ..attention import SelfAttention, Softmax, TokenMixer, softmax_attention
+from ..attention import SelfAttention, Softmax, TokenMixer, is_linear, softmax_attention
 from ..attention.focused import resize_positions
 from .pyramid import PatchEmbed, Pyramid
 from .registry import register
@@ -112,7 +112,7 @@ class Swin(Pyramid):
     def make_attention(self, stage: int, number: int, attention) -> SelfAttention:
         """Attention in windows; every other block's are shifted by half a window."""
         width, heads, grid = self.widths[stage], self.heads[stage], self.grids[stage]
-        side = self.focused_window if attention in ("linear", "focused") else self.window
+        side = self.focused_window if is_linear(attention) else self.window
         window = fit_window((side, side), grid)
         mechanism = RelativeSoftmax(heads, window) if attention == "softmax" else attention
         mixer = TokenMixer(width, heads, mechanism, window, **self.mixing)
