@@ -1,0 +1,50 @@
+"""The course's pictures: one function a picture, each returns a matplotlib Figure.
+
+A picture looks up or computes what it shows, draws it at fixed places on a white card, and says it
+in words in its attribute `alt`. `fe.explore(plots.figure4, p=[1, 2, 3])` gives it sliders.
+"""
+
+from ..extras import need
+
+need("matplotlib", extra="lab")
+
+from .brackets import brackets, multiply_adds  # noqa: E402
+from .cost import cost  # noqa: E402
+from .entropy import entropy, random_entropy, random_queries  # noqa: E402
+from .figure4 import figure4, shares, softmax_shares  # noqa: E402
+from .kernels import kernels  # noqa: E402
+from .memory import map_bytes, map_memory  # noqa: E402
+from .pair import pair  # noqa: E402
+from .proposition1 import closeness, proposition1, shares_that_hold  # noqa: E402
+from .row import softmax_row  # noqa: E402
+from .rows import digit_map, rows, two_maps  # noqa: E402
+from .style import COLOURS, Card  # noqa: E402
+from .tokens import Tokens, digit_tokens, half_weight  # noqa: E402
+
+__all__ = [
+    "COLOURS",
+    "Card",
+    "Tokens",
+    "brackets",
+    "closeness",
+    "cost",
+    "digit_map",
+    "digit_tokens",
+    "entropy",
+    "figure4",
+    "half_weight",
+    "kernels",
+    "map_bytes",
+    "map_memory",
+    "multiply_adds",
+    "pair",
+    "proposition1",
+    "random_entropy",
+    "random_queries",
+    "rows",
+    "shares",
+    "shares_that_hold",
+    "softmax_row",
+    "softmax_shares",
+    "two_maps",
+]
