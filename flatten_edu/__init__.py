@@ -4,7 +4,7 @@ A small library on the FLatten Transformer (Han et al., ICCV 2023): the attentio
 backbones with one switch between them, and what the course's notebooks look at them with.
 """
 
-from . import analysis, attention, backbones
+from . import analysis, attention, backbones, gallery
 from .backbones import create_model, list_models
 from .checkpoints import load_checkpoint
 from .explore import explore
@@ -17,6 +17,7 @@ __all__ = [
     "backbones",
     "create_model",
     "explore",
+    "gallery",
     "list_models",
     "load_checkpoint",
 ]
