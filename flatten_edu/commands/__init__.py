@@ -1,0 +1,1 @@
+"""The commands of `flatten-edu`, one a file: `add_arguments(parser)` and `run(arguments)`."""

@@ -1,0 +1,88 @@
+"""Files that are whole or not there: written beside their place first, then moved into it."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from torch import Tensor
+
+from .extras import need
+
+ABOUT = "flatten_edu"
+
+
+@contextmanager
+def written_whole(path: str | Path) -> Iterator[Path]:
+    """A path to write to; it takes the place of `path` when the block ends without an error.
+
+    Whoever reads `path` sees the old file or the new one, never a part, also after a power cut.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     with written_whole(f"{folder}/note.txt") as part:
+    ...         _ = part.write_text("all of it")
+    ...     [file.name for file in Path(folder).iterdir()]
+    ['note.txt']
+    """
+    path = Path(path)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield part
+        with open(part, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """The text as a file in UTF-8, whole or not there."""
+    with written_whole(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def append_line(path: str | Path, line: str) -> None:
+    """One more line at the end of a file, on the disk when this returns."""
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(line + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def save_weights(path: str | Path, tensors: dict[str, Tensor], about: dict) -> None:
+    """Tensors by name as a safetensors file that says what it is, whole or not there.
+
+    Args:
+        path: where to.
+        tensors: a model's `state_dict`.
+        about: kept beside the tensors, as JSON; `read_about` gives it back. One key, because the
+            order of several is not fixed: the same weights are the same bytes.
+    """
+    plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    with written_whole(path) as part:
+        need("safetensors.torch").save_file(plain, part, metadata={ABOUT: json.dumps(about)})
+
+
+def read_about(path: str | Path) -> dict:
+    """What a file of `save_weights` says about itself; empty for anybody else's safetensors file.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is no safetensors file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        inside = path / "best.safetensors"
+        hint = f"; did you mean {inside}?" if inside.is_file() else ""
+        raise FileNotFoundError(
+            f"{path} is a folder{hint}" if path.is_dir() else f"there is no file {path}"
+        )
+    library = need("safetensors")
+    try:
+        with library.safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+    except library.SafetensorError as error:
+        raise ValueError(f"{path} is no safetensors file ({error})") from error
+    return json.loads(metadata.get(ABOUT, "{}"))

@@ -1,0 +1,189 @@
+"""The model of a run: from names that can be written to a file, and back from the file."""
+
+import difflib
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..attention import NAMES
+from ..backbones.registry import _MODELS, create_model, nearest, options_of
+from ..checkpoints import load_checkpoint
+from ..data import Data
+from ..files import read_about
+from .order import derive, own_randomness
+from .recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a model is made of.
+
+    Args:
+        model: a name of `list_models()`, or None for a module that somebody made by hand.
+        options: all options of `create_model`; a function may stand as "module:function".
+    """
+
+    model: str | None
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def build(self, seed: int = 0) -> nn.Module:
+        """The model with fresh weights that depend on the seed alone."""
+        assert self.model is not None
+        options = dict(self.options)
+        if "attention" in options:
+            options["attention"] = resolve(options["attention"])
+        with own_randomness():
+            torch.manual_seed(derive(seed, "weights"))
+            return create_model(self.model, **options)
+
+    def words(self) -> dict[str, Any]:
+        """The plan in words that fit into a file."""
+        options = dict(self.options)
+        if "attention" in options:
+            options["attention"] = written(options["attention"])
+        return {"model": self.model, "options": options}
+
+
+def plan_for(model: str, data: Data, options: dict[str, Any]) -> Plan:
+    """The plan of a model that fits the images and classes of the data.
+
+    Raises:
+        ValueError: if `options` ask for another number of classes than the data has.
+    """
+    classes = options.get("num_classes", len(data.classes))
+    if classes != len(data.classes):
+        raise ValueError(
+            f"num_classes must be the {len(data.classes)} classes of {data.name}, "
+            f"but is {classes!r}; leave it out"
+        )
+    facts = {"num_classes": classes, "in_chans": data.channels, "img_size": list(data.size)}
+    return Plan(model, facts | options)
+
+
+def resolve(attention):
+    """The function that "module:function" names; names of mechanisms stay as they are.
+
+    Raises:
+        ValueError: for an unknown mechanism, module or function; the line names it.
+
+    >>> resolve("flatten_edu.attention:linear_attention").__name__, resolve("focused")
+    ('linear_attention', 'focused')
+    """
+    if isinstance(attention, (list, tuple)):
+        return [resolve(entry) for entry in attention]
+    if not isinstance(attention, str) or attention in NAMES:
+        return attention
+    if ":" not in attention:
+        raise ValueError(
+            f"unknown attention {attention!r}; did you mean {nearest(attention, list(NAMES))!r}? "
+            f"Known are {', '.join(NAMES)}, and a function of yours as module:function"
+        )
+    module, _, name = attention.partition(":")
+    found: Any = import_named(module, attention)
+    for part in name.split("."):
+        if not hasattr(found, part):
+            near = difflib.get_close_matches(part, dir(found), n=1, cutoff=0.5)
+            hint = f"; did you mean {module}:{near[0]}?" if near else ""
+            raise ValueError(f"attention {attention!r}: {module} has no {part!r}{hint}")
+        found = getattr(found, part)
+    if not callable(found):
+        raise ValueError(f"attention {attention!r} is no function but {type(found).__name__}")
+    return found
+
+
+def import_named(module: str, attention: str):
+    """The module of "module:function"; one that itself fails to import shows its own error."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if not error.name or not f"{module}.".startswith(f"{error.name}."):
+            raise
+        raise ValueError(
+            f"attention {attention!r}: there is no module {error.name!r} on Python's path; "
+            "for a file my_attention.py in this folder say my_attention:function"
+        ) from error
+
+
+def written(attention):
+    """The reverse of `resolve`, for files: a function becomes "module:function"."""
+    if isinstance(attention, (list, tuple)):
+        return [written(entry) for entry in attention]
+    if callable(attention):
+        name = getattr(attention, "__qualname__", type(attention).__name__)
+        return f"{attention.__module__}:{name}"
+    return attention
+
+
+def sort_settings(model: str | nn.Module, settings: dict) -> tuple[dict, dict]:
+    """Settings given by name, divided into those of the recipe and those of the model."""
+    recipe = {name: value for name, value in settings.items() if name in Recipe.names()}
+    options = {name: value for name, value in settings.items() if name not in recipe}
+    if options and isinstance(model, nn.Module):
+        raise TypeError(
+            f"model is a module already, so it takes no options, but {', '.join(options)} came; "
+            f"give its name instead, or settings of the recipe: {', '.join(Recipe.names())}"
+        )
+    if isinstance(model, str) and model in _MODELS:
+        known = [*Recipe.names(), *options_of(_MODELS[model][0])]
+        for name in options:
+            if name not in known:
+                raise TypeError(
+                    f"unknown setting {name!r}; did you mean {nearest(name, known)!r}? The recipe "
+                    f"and {model} take {', '.join(known)}"
+                )
+    return recipe, options
+
+
+def plan_of(about: dict, path: Path, attention: str | Callable | None = None) -> Plan:
+    """The plan of a file of weights, from what the file says about itself.
+
+    Args:
+        about: what `read_about` gives.
+        path: the file, for messages.
+        attention: the function that the model was trained with, if it was somebody's own. Code
+            is never imported on the word of a file.
+    """
+    if "model" not in about or about["model"] is None:
+        raise ValueError(
+            f"{path} does not say which model it belongs to; make the model with create_model and "
+            "fill it with load_checkpoint"
+        )
+    options = dict(about["options"])
+    if attention is not None:
+        options["attention"] = attention
+    elif strange := [name for name in flat(options.get("attention")) if name not in NAMES]:
+        raise ValueError(
+            f"{path} was trained with the function {strange[0]}; name it again, so that it may be "
+            f"imported: --attention {strange[0]}"
+        )
+    return Plan(about["model"], options)
+
+
+def flat(attention) -> list:
+    """All entries of an `attention=` option in one list; an empty one for None."""
+    if attention is None:
+        return []
+    if isinstance(attention, (list, tuple)):
+        return [name for entry in attention for name in flat(entry)]
+    return [attention]
+
+
+def load_trained(path: str | Path, attention=None) -> tuple[nn.Module, dict]:
+    """A trained model from a file of weights that `train` wrote, and what the file says.
+
+    Args:
+        path: best.safetensors or last.safetensors of a run.
+        attention: the function that it was trained with, if that was somebody's own.
+
+    Raises:
+        FileNotFoundError, ValueError: if the file is missing or not one of `train`'s.
+    """
+    about = read_about(path)
+    model = plan_of(about, Path(path), attention).build()
+    load_checkpoint(model, path)
+    return model.eval(), about
