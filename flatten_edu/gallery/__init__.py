@@ -12,6 +12,7 @@ from .inline import inline_attention
 from .linear_angular import LinearAngular, angular_mixing, linear_angular_attention
 from .litemla import LiteMLA, litemla_attention
 from .mala import mala_attention
+from .maps import mixing
 from .nalaformer import nalaformer_attention
 from .nystrom import nystrom_attention
 from .performer import Performer, performer_attention, random_directions
@@ -42,6 +43,7 @@ __all__ = [
     "linear_angular_attention",
     "litemla_attention",
     "mala_attention",
+    "mixing",
     "nalaformer_attention",
     "nystrom_attention",
     "performer_attention",

@@ -3,10 +3,10 @@
     W_ij = s/n phi(q_i) . (phi(k_j) - mean_l phi(k_l)) + 1/n,   O = W V,   s = 1 / sqrt(d)
 
 Repairs injectivity, and with it the norm: rows sum to one for any query, with nothing divided, so
-the length of q stays visible. Weights may be negative and grow without a bound with |q| |k|:
-features of size 100 give outputs of 1e3 to 1e4, beyond fp16 with phi = exp. Cost: d e (n + m)
-multiply-adds a head. The published local term is a 3 x 3 depthwise convolution whose kernels each
-image makes for itself; here the branch with learned kernels stands in its place.
+the length of q stays visible. Weights may be negative and grow without a bound with |q| |k|: with
+inputs of size 100 outputs leave the range of fp16. Cost: d e (n + m) multiply-adds a head. The
+published local term is a 3 x 3 depthwise convolution whose kernels each image makes for itself;
+here the branch with learned kernels stands in its place.
 """
 
 from collections.abc import Callable

@@ -8,16 +8,17 @@ share; the map itself stays at rank d, and its effective rank is low. Cost: d e 
 multiply-adds a head. The denominator is not turned, so rows do not sum to one and may grow where
 it is near zero, as published. The published module adds a depthwise convolution (here the branch,
 shared by the heads) and multiplies by a linear gate, which needs a fourth projection and is left
-out.
+out. With inputs of size 100 outputs may exceed 1e11.
+
+Mended: below zero elu(x) + 1 is computed as exp(x); exp(x) - 1 + 1 has lost its digits in float32.
 """
 
-import torch.nn.functional as F
 from einops import einsum, reduce
 from torch import Tensor
 
 from ..attention.registry import register
 from .rotary import Rotated, row_means, turned_product
-from .shared import on_heads
+from .shared import elu_plus_one, on_heads
 
 
 @on_heads
@@ -45,7 +46,7 @@ def rala_attention(
     >>> rala_attention(q, k, torch.tensor([[[[1.0], [5.0]]]])).flatten()
     tensor([3.0000, 3.0000])
     """
-    q, k = F.elu(q) + 1, F.elu(k) + 1
+    q, k = elu_plus_one(q), elu_plus_one(k)
     mean_query = reduce(q, "b h n d -> b h d", "mean") * q.shape[3] ** -0.5
     shares = einsum(mean_query, k, "b h d, b h m d -> b h m").softmax(dim=2)
     k = einsum(shares * k.shape[2], k, "b h m, b h m d -> b h m d")

@@ -45,6 +45,15 @@ def unit(x: Tensor, *axes: int) -> Tensor:
     return x / torch.where(length > 0, length, torch.ones_like(length))
 
 
+def elu_plus_one(x: Tensor) -> Tensor:
+    """elu(x) + 1, written so that what is far below zero keeps its digits: exp(x), not 1 - 1.
+
+    >>> elu_plus_one(torch.tensor([-20.0, 0.0, 2.0]))
+    tensor([2.0612e-09, 1.0000e+00, 3.0000e+00])
+    """
+    return x.clamp_max(0).exp() + x.relu()
+
+
 def check_one_set(q: Tensor, k: Tensor, why: str) -> None:
     """Raise a ValueError in one line unless there are as many queries as keys."""
     if q.shape[2] != k.shape[2]:
