@@ -64,10 +64,8 @@ def register(
     >>> del _ARMS["mean"]
     """
     if name in _PAPER:
-        raise ValueError(
-            f"name must not be {name!r}, which keeps the paper's meaning; choose another"
-        )
-    _ARMS[name] = Arm(make, branch)
+        raise ValueError(f"name must be another than {name!r}, which keeps the paper's meaning")
+    _ARMS[name] = Arm(make, branch, linear)
 
 
 _PAPER = {
