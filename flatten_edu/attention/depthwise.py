@@ -8,7 +8,7 @@ rank can be the number of tokens: added, it lifts the rank of the sum.
 
 import torch
 import torch.nn.functional as F
-from einops import rearrange, repeat
+from einops import rearrange
 from torch import Tensor, nn
 
 from .checks import check_grid, check_kernel_size
@@ -70,14 +70,16 @@ class DepthwiseBranch(nn.Conv2d):
         super().__init__(channels, channels, kernel_size, padding=kernel_size // 2, groups=channels)
 
     def forward(self, v: Tensor, grid: tuple[int, int]) -> Tensor:
-        """The values b h (y x) d seen as a map, convolved with zero padding: b h (y x) d."""
-        heads = v.shape[1]
-        # One map of all channels with the kernel repeated is much faster than a map a head.
-        image = rearrange(v, "b h (y x) d -> b (h d) y x", y=grid[0], x=grid[1])
-        weight = repeat(self.weight, "d 1 a b -> (h d) 1 a b", h=heads)
-        bias = None if self.bias is None else repeat(self.bias, "d -> (h d)", h=heads)
-        local = F.conv2d(image, weight, bias, padding=self.padding, groups=image.shape[1])  # pyright: ignore[reportArgumentType]
-        return rearrange(local, "b (h d) y x -> b h (y x) d", h=heads)
+        """The values b (y x) (h d) seen as a map, convolved with zero padding: b (y x) (h d)."""
+        width, weight, bias = v.shape[-1], self.weight, self.bias
+        # One map of all channels with the kernels repeated is much faster than a map a head.
+        if width != self.in_channels:
+            heads = width // self.in_channels
+            weight = torch.cat([weight] * heads)
+            bias = None if bias is None else torch.cat([bias] * heads)
+        image = rearrange(v, "b (y x) c -> b c y x", y=grid[0], x=grid[1])
+        local = F.conv2d(image, weight, bias, padding=self.padding, groups=width)  # pyright: ignore[reportArgumentType]
+        return rearrange(local, "b c y x -> b (y x) c")
 
     def matrix(self, grid: tuple[int, int]) -> Tensor:
         """M_DWC of each channel, d (y x) (y x), without the bias."""

@@ -132,10 +132,16 @@ class Focused(Mechanism):
         self.positional_encoding = nn.Parameter(torch.zeros(1, tokens, width))
 
     def prepare(self, q: Tensor, k: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
-        """Steps 1 to 3. Keys in front of the grid's (a class token) get no position."""
+        """Steps 1 to 3."""
+        return self.features(q), self.features(self.placed(k, grid))
+
+    def placed(self, k: Tensor, grid: Grid) -> Tensor:
+        """Step 1, b m c -> b m c. Keys in front of the grid's (a class token) get no position."""
         places = resize_positions(self.positional_encoding, self.grid, grid)
-        places = F.pad(places, (0, 0, k.shape[1] - places.shape[1], 0))
-        return self.features(q), self.features(k + places.to(k.dtype))
+        extra = k.shape[1] - places.shape[1]
+        if extra:
+            places = F.pad(places, (0, 0, extra, 0))
+        return k + places.to(k.dtype)
 
     def features(self, x: Tensor) -> Tensor:
         """Steps 2 and 3, b n c -> b n c, in float32 at least."""

@@ -13,6 +13,8 @@ from torch import Tensor
 
 from .checks import check_qkv, widened
 
+SMALL = 1e-6
+
 
 def positive(x: Tensor) -> Tensor:
     """phi(x) = ReLU(x) + 1e-6, the feature map: weights stay positive, no row sums to zero.
@@ -20,7 +22,7 @@ def positive(x: Tensor) -> Tensor:
     >>> positive(torch.tensor([-1.0, 2.0]))
     tensor([1.0000e-06, 2.0000e+00])
     """
-    return x.relu() + 1e-6
+    return x.relu() + SMALL
 
 
 def linear_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from . import fast
 from .depthwise import DepthwiseBranch
 from .mechanism import Grid, Mechanism
 from .registry import has_branch, make_mechanism
@@ -63,11 +64,12 @@ class TokenMixer(nn.Module):
         but have no place, so the positional encoding and the convolution pass them by.
         """
         key_grid = key_grid or grid
-        q, k, v = self.split(q, k, v, key_grid)
-        mixed = self.mechanism.cross(q, k, v, grid, key_grid, mask)
-        if self.depthwise is not None:
-            mixed = mixed + self.local(v, grid, key_grid)
-        return rearrange(mixed, "b h n d -> b n (h d)")
+        if type(self) is TokenMixer and fast.fits(self, q, k, v):
+            return fast.mix(self, q, k, v, grid, key_grid)
+        q_heads, k_heads, v_heads = self.split(q, k, v, key_grid)
+        mixed = self.mechanism.cross(q_heads, k_heads, v_heads, grid, key_grid, mask)
+        mixed = rearrange(mixed, "b h n d -> b n (h d)")
+        return mixed if self.depthwise is None else mixed + self.local(v, grid, key_grid)
 
     def split(
         self, q: Tensor, k: Tensor, v: Tensor, key_grid: tuple[int, int]
@@ -78,13 +80,14 @@ class TokenMixer(nn.Module):
         return q, k, v
 
     def local(self, v: Tensor, grid: Grid, key_grid: tuple[int, int]) -> Tensor:
-        """The branch on the values b h m d, at the queries' places: b h n d."""
+        """The branch on the values b m c, at the queries' places: b n c."""
         assert self.depthwise is not None
-        extra = v.shape[2] - key_grid[0] * key_grid[1]
-        values = v[:, :, extra:]
+        extra = v.shape[1] - key_grid[0] * key_grid[1]
+        values = v[:, extra:] if extra else v
         if key_grid != grid:
             values = stretch(values, grid[0] * grid[1])
-        return F.pad(self.depthwise(values, grid), (0, 0, extra, 0))
+        local = self.depthwise(values, grid)
+        return F.pad(local, (0, 0, extra, 0)) if extra else local
 
 
 class SelfAttention(nn.Module):
@@ -173,22 +176,26 @@ class SelfAttention(nn.Module):
         What stands in front of the grid (a class token) asks and is asked like all others.
         """
         q = self.q(tokens)
-        k, v = rearrange(
-            self.kv(tokens if context is None else context),
-            "b m (two c) -> two b m c",
-            two=2,
-        )
+        k, v = self.keys_and_values(tokens if context is None else context)
         return self.proj(self.mixer(q, k, v, grid, key_grid, mask))
+
+    def keys_and_values(self, context: Tensor) -> tuple[Tensor, Tensor]:
+        """k and v, b m c. As two products each has memory of its own, and the rest runs faster."""
+        kv = self.kv
+        if type(kv) is not nn.Linear or fast.is_watched(kv):
+            return kv(context).chunk(2, -1)
+        weight, bias, c = kv.weight, kv.bias, self.q.out_features
+        k = F.linear(context, weight[:c], None if bias is None else bias[:c])
+        return k, F.linear(context, weight[c:], None if bias is None else bias[c:])
 
 
 def stretch(v: Tensor, tokens: int) -> Tensor:
-    """Values b h m d brought to n tokens by linear interpolation along the token axis.
+    """Values b m c brought to n tokens by linear interpolation along the token axis: b n c.
 
     The published networks do it so, over the flattened tokens, where keys are spatially reduced.
     """
-    line = rearrange(v, "b h m d -> b (h d) m")
-    line = F.interpolate(line, size=tokens, mode="linear", align_corners=False)
-    return rearrange(line, "b (h d) n -> b h n d", h=v.shape[1])
+    line = F.interpolate(v.mT, size=tokens, mode="linear", align_corners=False)
+    return line.mT
 
 
 def check_heads(width: int, heads: int) -> None:
