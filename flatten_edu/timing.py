@@ -114,10 +114,19 @@ def measure(
             for name, seconds in _interleaved(calls, rounds).items():
                 medians[name].append(seconds)
             if progress:
-                line = ", ".join(f"{name} {1000 * medians[name][-1]:.3g} ms" for name in cases)
+                line = ", ".join(f"{name} {in_words(medians[name][-1])}" for name in cases)
                 progress(f"N = {n:,}: {line}")
     seconds = {name: tuple(values) for name, values in medians.items()}
     return Times(tuple(sizes), seconds, rounds, what)
+
+
+def in_words(seconds: float) -> str:
+    """A time with three digits and its unit.
+
+    >>> in_words(0.0004391), in_words(2.8912)
+    ('0.439 ms', '2.89 s')
+    """
+    return f"{seconds:.3g} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"
 
 
 def _interleaved(calls: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:

@@ -47,17 +47,21 @@ def measured(name="layers"):
 
 # Every picture, with the values that its sliders walk through in the course.
 PICTURES = {
-    plots.softmax_row: {"query": QUERIES, "length": [0, 0.5, 1, 2, 4]},
+    plots.softmax_row: {"query": QUERIES, "length": [0, 0.25, 0.5, 1, 1.5, 2, 4]},
     plots.map_memory: {"side": [224, 448, 896, 1792], "patch": [16, 8, 4]},
     measured: {"name": ["layers", "brackets", "never"]},
-    plots.brackets: {"n": [49, 100, 196, 400], "d": [16, 32, 64]},
+    plots.brackets: {"n": [25, 49, 100, 196, 300, 400], "d": [4, 8, 16, 32, 64]},
     plots.kernels: {"length": [0.5, 1, 2, 4, 8]},
     plots.two_maps: {"query": QUERIES},
     plots.figure4: {"p": [1, 2, 3, 4, 8, 16, 32]},
-    plots.pair: {"y": [5, 44, 50, 80], "p": [1, 2, 3, 4, 8, 32]},
-    plots.proposition1: {"p": [1, 2, 3, 4, 8, 32], "features": ["ReLU", "dense"]},
+    plots.pair: {"y": [5, 30, 44, 50, 80], "p": [1, 2, 3, 8, 32]},
+    plots.proposition1: {
+        "p": [1, 2, 3, 4, 8, 16, 32],
+        "features": ["ReLU", "dense"],
+        "d": [16, 64],
+    },
     plots.entropy: {"length": [1, 1.5, 2, 2.5]},
-    plots.rows: {"p": [1, 2, 3, 8, 32], "query": QUERIES},
+    plots.rows: {"query": QUERIES, "p": [1, 2, 3, 4, 8, 16, 32]},
 }
 
 

@@ -25,7 +25,7 @@ def test_cases_run_in_turn_and_the_median_counts(monkeypatch):
     assert order == [(name, n, 1) for n in (4, 9) for _ in range(4) for name in "ab"]
     assert times.seconds == {"a": (1.0, 1.0), "b": (1.0, 1.0)}
     assert torch.get_num_threads() == before
-    assert lines == ["N = 4: a 1e+03 ms, b 1e+03 ms", "N = 9: a 1e+03 ms, b 1e+03 ms"]
+    assert lines == ["N = 4: a 1 s, b 1 s", "N = 9: a 1 s, b 1 s"]
 
 
 def test_the_fast_setting_leaves_out_the_largest_sizes(monkeypatch):

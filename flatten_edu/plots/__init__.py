@@ -13,7 +13,7 @@ from .cost import cost  # noqa: E402
 from .entropy import entropy, random_entropy, random_queries  # noqa: E402
 from .figure4 import figure4, shares, softmax_shares  # noqa: E402
 from .kernels import kernels  # noqa: E402
-from .memory import map_bytes, map_memory  # noqa: E402
+from .memory import bytes_in_words, map_bytes, map_memory  # noqa: E402
 from .pair import pair  # noqa: E402
 from .proposition1 import closeness, proposition1, shares_that_hold  # noqa: E402
 from .row import softmax_row  # noqa: E402
@@ -26,6 +26,7 @@ __all__ = [
     "Card",
     "Tokens",
     "brackets",
+    "bytes_in_words",
     "closeness",
     "cost",
     "digit_map",

@@ -67,7 +67,7 @@ class _Row:
         for i, (label, (high, wide)) in enumerate(factors.items()):
             first = i < 2 if side == n else i > 0
             x = self.block(x, y, high, wide, label, colour if first else RULE) + 0.1
-        self.card.write(3.5, y, "→", 14, ha="center")
+        self.card.write(3.44, y, "→", 14, ha="center")
         self.block(3.72, y, side, side, shape, colour, filled=True)
         rest, high = ("V", n) if side == n else ("Q", n)
         self.card.write(5.45, y, f"then {rest}  →", 10.5, ha="center")

@@ -17,10 +17,10 @@ def map_bytes(tokens: int, heads: int = 1) -> int:
     return _BYTES * heads * tokens**2
 
 
-def in_words(size: float) -> str:
+def bytes_in_words(size: float) -> str:
     """Bytes in the unit that gives a short number.
 
-    >>> in_words(49152), in_words(460992), in_words(1888223232)
+    >>> bytes_in_words(49152), bytes_in_words(460992), bytes_in_words(1888223232)
     ('49 kB', '0.46 MB', '1.9 GB')
     """
     units = ((1e9, "GB"), (1e5, "MB"), (0, "kB"))
@@ -60,15 +60,14 @@ def map_memory(side: int = 448, patch: int = 16) -> Card:
     _table(card, side, tokens, sizes)
     memory = map_bytes(64, HEADS)
     card.box(3.85, 0.46, 0.03, 0.03, facecolor=COLOURS["linear"])
-    words = (
-        f"linear attention keeps 3 × 64 × 64 numbers,\n{in_words(memory)}, for an image of any size"
-    )
+    words = "linear attention keeps 3 × 64 × 64 numbers,\n"
+    words += f"{bytes_in_words(memory)}, for an image of any size"
     card.write(4.0, 0.5, words, 10.5, color=SHADES["linear"], linespacing=1.35)
-    rows = "; ".join(f"{s} pixels, {tokens[s]:,} tokens, {in_words(sizes[s])}" for s in SIDES)
+    rows = "; ".join(f"{s} pixels, {tokens[s]:,} tokens, {bytes_in_words(sizes[s])}" for s in SIDES)
     card.alt = (
         f"Four nested squares whose areas are the sizes of the N x N maps: {rows}. "
         f"At {side} pixels they are {sizes[side] / memory:,.0f} times what linear attention keeps, "
-        f"{in_words(memory)}."
+        f"{bytes_in_words(memory)}."
     )
     return card
 
@@ -83,6 +82,6 @@ def _table(card: Card, side: int, tokens: dict[int, int], sizes: dict[int, int])
             "color": SHADES["softmax"] if here else INK,
             "weight": "bold" if here else "normal",
         }
-        words = (f"{s:,} px", f"{tokens[s]:,}", in_words(sizes[s]))
+        words = (f"{s:,} px", f"{tokens[s]:,}", bytes_in_words(sizes[s]))
         for (x, _), word in zip(columns, words, strict=True):
             card.write(x, 2.76 - 0.46 * i, word, 13, ha="center", **style)

@@ -59,7 +59,7 @@ def random_pairs(features: str = "ReLU", d: int = 64, pairs: int = 4000) -> tupl
 
 
 @cache
-def shares_that_hold(features: str = "ReLU", p: float = 3) -> tuple[float, float]:
+def shares_that_hold(features: str = "ReLU", p: float = 3, d: int = 64) -> tuple[float, float]:
     """The shares of random pairs for which this p does what proposition 1 promises for some p.
 
     Returns:
@@ -68,30 +68,33 @@ def shares_that_hold(features: str = "ReLU", p: float = 3) -> tuple[float, float
     >>> shares_that_hold(p=1)
     (0.0, 0.0)
     """
-    x, y = random_pairs(features)
+    x, y = random_pairs(features, d)
     change = closeness(x, y, p) - closeness(x, y, 1)
     half = len(change) // 2
     return (change[:half] > 0).double().mean().item(), (change[half:] < 0).double().mean().item()
 
 
-def proposition1(p: float = 3, features: str = "ReLU") -> Card:
+def proposition1(p: float = 3, features: str = "ReLU", d: int = 64) -> Card:
     """Random pairs before and after f_p, and for how many of them this p keeps the promise.
 
     Args:
         p: focusing power, at least 1.
         features: "ReLU" or "dense", see `random_pairs`.
+        d: number of entries, at least 2.
     """
-    same, other = shares_that_hold(features, p)
+    same, other = shares_that_hold(features, p, d)
     if p == 1:
         title = "p = 1: nothing moves"
     else:
         title = f"p = {p:g}: {percent(same)} of pairs on one axis come closer"
     what = "half of the entries 0 (ReLU)" if features == "ReLU" else "no entry 0"
-    card = Card(title, f"4,000 random pairs with 64 entries, {what}; inner product of unit vectors")
-    _scatter(card.place(0.62, 0.6, 2.62, 2.62), p, features)
+    card = Card(
+        title, f"4,000 random pairs with {d} entries, {what}; inner product of unit vectors"
+    )
+    _scatter(card.place(0.62, 0.6, 2.62, 2.62), p, features, d)
     axes = card.place(4.3, 0.6, 2.35, 2.62)
     power_axis(axes)
-    curves = np.array([shares_that_hold(features, power) for power in POWERS[1:]])
+    curves = np.array([shares_that_hold(features, power, d) for power in POWERS[1:]])
     for share, curve, style in ((same, curves[:, 0], _SAME), (other, curves[:, 1], _OTHER)):
         axes.plot(np.log2(POWERS[1:]), curve, color=style["color"], linewidth=style["linewidth"])
         axes.plot(
@@ -119,8 +122,8 @@ _SAME = {"color": COLOURS["focused"], "linewidth": 3, "marker": "o"}
 _OTHER = {"color": "#555555", "linewidth": 1.8, "marker": "s"}
 
 
-def _scatter(axes: Axes, p: float, features: str) -> None:
-    x, y = random_pairs(features)
+def _scatter(axes: Axes, p: float, features: str, d: int) -> None:
+    x, y = random_pairs(features, d)
     half = len(x) // 2
     axes.set(xlim=(0, 1), ylim=(0, 1), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
     axes.set_xticklabels(["0", ".5", "1"])

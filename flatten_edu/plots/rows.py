@@ -20,12 +20,12 @@ def digit_map(mechanism: str, p: float = 3, digit: int = 5, d: int = 64) -> Tens
     return attention_map(tokens.q, tokens.k, mechanism, p)[0, 0]
 
 
-def rows(p: float = 3, query: tuple[int, int] = (7, 8)) -> Card:
+def rows(query: tuple[int, int] = (2, 6), p: float = 3) -> Card:
     """One patch's attention under softmax, linear and focused attention.
 
     Args:
-        p: focusing power of the focused map; with 1 it is the linear one.
         query: (row, column) of the query's patch on the grid of 14 x 14.
+        p: focusing power of the focused map; with 1 it is the linear one.
     """
     n = query[0] * GRID[1] + query[1]
     found = {m: digit_map(m, p)[n] for m in ("softmax", "linear", "focused")}
