@@ -282,7 +282,7 @@ def test_places_of_pvt_are_resized_as_published(case, old, new):
     table = stored("resize", f"pvt_pos_embed_{case}.in")
     embed = PlacedEmbed(3, table.shape[2], 4, old, first=True).double()
     embed.pos_embed.data = table
-    resized, expected = embed.places(new), stored("resize", f"pvt_pos_embed_{case}.out")
+    resized, expected = embed.places(*new), stored("resize", f"pvt_pos_embed_{case}.out")
     assert_close(resized, expected)
     if "same_count" in case:
         assert torch.equal(resized, expected)

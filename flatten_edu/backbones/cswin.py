@@ -25,15 +25,7 @@ class BranchMixer(nn.Module):
         super().__init__()
         self.branches = nn.ModuleList(branches)
 
-    def forward(
-        self,
-        q: Tensor,
-        k: Tensor,
-        v: Tensor,
-        grid: Grid,
-        key_grid: Grid | None = None,
-        mask: Tensor | None = None,
-    ) -> Tensor:
+    def forward(self, q: Tensor, k: Tensor, v: Tensor, grid: Grid, *_: object) -> Tensor:
         """The branches' outputs, one behind the other along the channels: b n c."""
         shares = [
             rearrange(t, "b n (branch c) -> branch b n c", branch=len(self.branches))

@@ -72,9 +72,8 @@ class PlacedEmbed(PatchEmbed):
     def forward(self, x: Tensor) -> Tensor:
         """b y x c -> b y' x' c'."""
         x = super().forward(x)
-        return x + rearrange(
-            self.places(x.shape[1], x.shape[2]), "1 (y x) c -> 1 y x c", y=x.shape[1]
-        )
+        places = self.places(x.shape[1], x.shape[2])
+        return x + rearrange(places, "1 (y x) c -> 1 y x c", y=x.shape[1])
 
     def places(self, rows: int, columns: int) -> Tensor:
         """The table for a grid, 1 (y x) c."""

@@ -136,10 +136,10 @@ class Pyramid(Backbone):
 
     def sides(self, pixels: int) -> list[int]:
         """Tokens a side in each stage, for a side of an image in pixels."""
-        stages = range(len(self.widths))
-        return list(itertools.accumulate(stages, lambda n, s: self.shrink(s, n), initial=pixels))[
-            1:
-        ]
+        sides = [pixels]
+        for stage in range(len(self.widths)):
+            sides.append(self.shrink(stage, sides[-1]))
+        return sides[1:]
 
     def fits(self, pixels: int) -> bool:
         """Whether a side of an image is long enough for every stage."""

@@ -36,15 +36,7 @@ class WindowMixer(nn.Module):
         self.mixer, self.places = mixer, places
         self.window, self.shift = window, shift
 
-    def forward(
-        self,
-        q: Tensor,
-        k: Tensor,
-        v: Tensor,
-        grid: Grid,
-        key_grid: Grid | None = None,
-        mask: Tensor | None = None,
-    ) -> Tensor:
+    def forward(self, q: Tensor, k: Tensor, v: Tensor, grid: Grid, *_: object) -> Tensor:
         """Mix within each window, b (y x) c -> b (y x) c; q, k and v have one grid."""
         window = fit_window(self.window, grid)
         if window == grid:
