@@ -5,21 +5,21 @@
 Repairs focus: both maps are true softmaxes. The rank of their product is at most a, the number of
 agents, and the published module adds a 3 x 3 depthwise convolution. Cost: a (d + e)(n + m)
 multiply-adds a head. The biases are made of 7 x 7 tables and of one vector a row and a column,
-all resized (bilinear) for other grids; published sizes are fixed by the tables. Its kernels
-differ between heads, those of the branch here do not (and have the `kernel_size` of all arms).
+all resized (bilinear) for other grids; published sizes are fixed by the tables. The published
+kernels differ between heads, those of the branch here do not (and have the size of all arms).
 """
 
 import math
 
-import torch
 import torch.nn.functional as F
 from einops import rearrange
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..attention.checks import check_grid, widened
+from ..attention.checks import check_grid
 from ..attention.mechanism import Grid, Mechanism
 from ..attention.registry import register
 from ..attention.softmax import softmax_attention
+from .agent_bias import Bias
 from .shared import on_heads
 
 
@@ -29,7 +29,7 @@ def agent_attention(
     k: Tensor,
     v: Tensor,
     grid: Grid,
-    agents: int = 49,
+    agents: int | None = None,
     gather: Tensor | None = None,
     spread: Tensor | None = None,
 ) -> Tensor:
@@ -41,7 +41,7 @@ def agent_attention(
         v: values, b h m e.
         grid: (rows, columns) of the queries, which are pooled on it; tokens in front of the grid's
             (a class token) ask and are asked, but are not pooled.
-        agents: a, a square number.
+        agents: a, a square number; None takes `few_agents` for the grid.
         gather, spread: B1, h a m, and B2, h n a.
 
     Returns:
@@ -56,13 +56,22 @@ def agent_attention(
     >>> agent_attention(q, k, torch.arange(4.0).reshape(1, 1, 4, 1), (2, 2), agents=1).flatten()
     tensor([1.5000, 1.5000, 1.5000, 1.5000])
     """
-    side = check_agents(agents)
+    side = check_agents(few_agents(grid) if agents is None else agents)
     image = rearrange(
         q[:, :, q.shape[2] - grid[0] * grid[1] :], "b h (y x) d -> b (h d) y x", y=grid[0]
     )
     pooled = F.adaptive_avg_pool2d(image, side)
     pooled = rearrange(pooled, "b (h d) y x -> b h (y x) d", h=q.shape[1])
     return softmax_attention(q, pooled, softmax_attention(pooled, k, v, gather), spread)
+
+
+def few_agents(grid: Grid) -> int:
+    """About a quarter as many agents as places, at most 49 as published: the default.
+
+    >>> few_agents((14, 14)), few_agents((7, 7)), few_agents((56, 56))
+    (49, 9, 49)
+    """
+    return max(1, min(7, min(grid) // 2)) ** 2
 
 
 def check_agents(agents: int) -> int:
@@ -73,49 +82,13 @@ def check_agents(agents: int) -> int:
     return side
 
 
-class Bias(nn.Module):
-    """One number for each agent and place: a square table, one vector a row, one a column.
-
-    Args:
-        heads, agents: h and a.
-        grid: (rows, columns) that the vectors are made for.
-        class_token: whether a token in front has numbers of its own; others in front have 0.
-    """
-
-    def __init__(self, heads: int, agents: int, grid: Grid, class_token: bool):
-        super().__init__()
-        shapes = [(7, 7), (grid[0], 1), (1, grid[1])]
-        tables = [torch.empty(heads, agents, *shape) for shape in shapes]
-        self.tables = nn.ParameterList(nn.init.trunc_normal_(table, std=0.02) for table in tables)
-        first = torch.empty(heads, agents, 1)
-        self.first = nn.Parameter(nn.init.trunc_normal_(first, std=0.02)) if class_token else None
-
-    def forward(self, grid: Grid, extra: int) -> Tensor:
-        """h a (extra + y x)."""
-        bias = rearrange(place_bias(*self.tables, grid=grid), "h a y x -> h a (y x)")
-        if self.first is not None and extra:
-            bias, extra = torch.cat([self.first, bias], dim=2), extra - 1
-        return F.pad(bias, (extra, 0))
-
-
-@widened
-def place_bias(square: Tensor, rows: Tensor, columns: Tensor, grid: Grid) -> Tensor:
-    """The sum of the three tables at the size of the grid: h a y x."""
-    sizes = (grid, (grid[0], 1), (1, grid[1]))
-    square, rows, columns = (
-        F.interpolate(table, size, mode="bilinear")
-        for table, size in zip((square, rows, columns), sizes, strict=True)
-    )
-    return square + rows + columns
-
-
 class Agent(Mechanism):
     """`agent_attention` with its learned biases.
 
     Args:
         heads: number of heads.
         grid: (rows, columns) of the keys that the tables are made for.
-        agents: number of pooled queries, a square number.
+        agents: number of pooled queries, a square number; None takes `few_agents` for the grid.
         query_grid: the same for the queries, if theirs is another.
         class_token: whether the tables have numbers for a class token.
     """
@@ -124,15 +97,16 @@ class Agent(Mechanism):
         self,
         heads: int,
         grid: int | Grid | None,
-        agents: int = 49,
+        agents: int | None = None,
         query_grid: Grid | None = None,
         class_token: bool = False,
     ):
         super().__init__()
-        check_agents(agents)
-        grid, self.agents = check_grid(grid), agents
-        self.gather = Bias(heads, agents, grid, class_token)
-        self.spread = Bias(heads, agents, query_grid or grid, class_token)
+        grid = check_grid(grid)
+        self.agents = few_agents(grid) if agents is None else agents
+        check_agents(self.agents)
+        self.gather = Bias(heads, self.agents, grid, class_token)
+        self.spread = Bias(heads, self.agents, query_grid or grid, class_token)
 
     def forward(
         self, q: Tensor, k: Tensor, v: Tensor, grid: Grid, mask: Tensor | None = None

@@ -25,7 +25,7 @@ from .shared import on_heads
 
 @on_heads
 def nystrom_attention(
-    q: Tensor, k: Tensor, v: Tensor, landmarks: int = 49, start: str = "map"
+    q: Tensor, k: Tensor, v: Tensor, landmarks: int | None = None, start: str = "map"
 ) -> Tensor:
     """Softmax attention through landmarks; exact softmax where there are no more tokens than those.
 
@@ -33,7 +33,7 @@ def nystrom_attention(
         q: queries, b h n d.
         k: keys, b h m d.
         v: values, b h m e.
-        landmarks: r.
+        landmarks: r; None takes a quarter of the tokens, at most 49.
         start: "map", or "batch" as published: what the first Z is divided by.
 
     Returns:
@@ -47,7 +47,9 @@ def nystrom_attention(
     """
     if start not in ("map", "batch"):
         raise ValueError(f"start must be 'map' or 'batch', but is {start!r}")
-    if landmarks >= min(q.shape[2], k.shape[2]):
+    tokens = min(q.shape[2], k.shape[2])
+    landmarks = max(1, min(49, tokens // 4)) if landmarks is None else landmarks
+    if landmarks >= tokens:
         return softmax_attention(q, k, v)
     few_q, few_k = means(q, landmarks), means(k, landmarks)
     inverse = pseudo_inverse(weights(few_q, few_k), start)

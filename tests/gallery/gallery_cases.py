@@ -27,7 +27,7 @@ from flatten_edu.gallery import (
     rotary_angles,
     xca_attention,
 )
-from flatten_edu.gallery.agent import place_bias
+from flatten_edu.gallery.agent_bias import place_bias
 
 FOLDER = Path(__file__).parent.parent / "reference" / "gallery"
 CASES = json.loads((FOLDER / "cases.json").read_text())

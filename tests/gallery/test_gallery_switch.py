@@ -226,6 +226,18 @@ def test_agents_biases_are_resized():
     assert_close(found[..., 1:], expected.flatten(2))
 
 
+def test_defaults_leave_fewer_agents_and_landmarks_than_tokens():
+    """On a small map 49 of each would be every token, and the mechanism plain softmax."""
+    assert make_mechanism("agent", 16, (7, 7), heads=2).agents == 9
+    assert make_mechanism("agent", 16, (14, 14), heads=2).agents == 49
+    x = tokens(7, 7).flatten(1, 2)[:, None]
+    ours = fe.gallery.nystrom_attention(x, x, x)
+    assert_close(ours, fe.gallery.nystrom_attention(x, x, x, landmarks=12))
+    exact = fe.attention.softmax_attention(x, x, x)
+    assert_close(fe.gallery.nystrom_attention(x, x, x, landmarks=49), exact)
+    assert (ours - exact).abs().max() > 1e-3
+
+
 def test_turned_products_depend_on_the_offset_alone():
     angles = rotary_angles((5, 7), 8).double().unflatten(0, (5, 7))
     offsets = angles[1:, 2:] - angles[:-1, :-2]
