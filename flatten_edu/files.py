@@ -11,6 +11,12 @@ from torch import Tensor
 from .extras import need
 
 ABOUT = "flatten_edu"
+PART = ".part"
+
+
+def parts_left(folder: str | Path) -> list[Path]:
+    """What writers that were killed left behind in a folder: files that were never whole."""
+    return sorted(Path(folder).glob(f".*{PART}"))
 
 
 @contextmanager
@@ -27,7 +33,7 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     ['note.txt']
     """
     path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{path.name}.{os.getpid()}{PART}")
     try:
         yield part
         with open(part, "rb+") as file:

@@ -12,6 +12,7 @@ beyond it is written again by the run that goes on.
 
 import io
 import json
+import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..files import append_line, save_weights, write_text, written_whole
+from ..files import append_line, parts_left, save_weights, write_text, written_whole
 
 # What must not change when a run goes on.
 IDENTITY = ("model", "options", "data", "recipe", "seed", "parameters")
@@ -61,6 +62,8 @@ class RunFolder:
         if self.writes:
             with self.writing():
                 self.path.mkdir(parents=True, exist_ok=True)
+                for part in parts_left(self.path):
+                    part.unlink(missing_ok=True)
                 if not (self.path / "run.json").exists():
                     write_text(self.path / "run.json", json.dumps(self.about, indent=2) + "\n")
                 rows = state["rows"] if state else []
@@ -94,15 +97,21 @@ class RunFolder:
         """Where the run stood when it was last written down, or None."""
         if self.path is None or not (self.path / "state.pt").exists():
             return None
-        state = torch.load(self.path / "state.pt", map_location="cpu", weights_only=True)
-        return state | {"rows": json.loads(state["rows"])}
+        try:
+            state = torch.load(self.path / "state.pt", map_location="cpu", weights_only=True)
+            return state | {"rows": json.loads(state["rows"])}
+        except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"{self.path / 'state.pt'} is damaged, so the run cannot go on; its weights can "
+                "still be evaluated"
+            ) from error
 
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Say in one line what could not be written, and how to go on."""
         try:
             yield
-        except (OSError, RuntimeError) as error:
+        except Exception as error:  # torch and safetensors have their own for a full disk
             reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
             raise OSError(
                 f"cannot write to {self.path}: {reason}; what was written before is whole, and "
@@ -114,7 +123,7 @@ def check_empty(path: Path) -> None:
     """Raise a FileExistsError in one line unless the folder is free for a new run."""
     if path.exists() and not path.is_dir():
         raise FileExistsError(f"output must be a folder, but {path} is a file")
-    if path.is_dir() and any(path.iterdir()):
+    if path.is_dir() and set(path.iterdir()) - set(parts_left(path)):
         if (path / "run.json").exists():
             what = "already holds a run: go on with it by --resume, or choose"
         else:
@@ -145,14 +154,14 @@ def check_same(there: dict, asked: dict, path: Path) -> None:
         old, new = there.get(key), asked.get(key)
         if old == new:
             continue
-        if isinstance(old, dict) and isinstance(new, dict):
-            key = next(name for name in (*old, *new) if old.get(name) != new.get(name))
-            old, new = old.get(key), new.get(key)
         if key == "parameters":
             raise ValueError(
                 f"output {path} holds a run whose model had other parameters than this one: "
                 "its code has changed; start a new run in another folder"
             )
+        if isinstance(old, dict) and isinstance(new, dict):
+            key = next(name for name in (*old, *new) if old.get(name) != new.get(name))
+            old, new = old.get(key), new.get(key)
         raise ValueError(
             f"output {path} holds a run with {key}={old!r}, but {key}={new!r} was asked for; "
             f"go on with {key}={old!r}, or start a new run in another folder"

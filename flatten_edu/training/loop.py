@@ -80,7 +80,7 @@ class Loop:
         self.folder, self.progress, self.stop = folder, progress, stop
         self.steps = len(data.train) // recipe.batch_size
         self.learner = Learner(model, recipe, recipe.epochs * self.steps, device)
-        self.position = Position()
+        self.position, self.stopping = Position(), False
         self.started = time.monotonic()
 
     def run(self) -> bool:
@@ -94,10 +94,12 @@ class Loop:
         try:
             with own_randomness(self.device.device):
                 while self.position.epoch < self.recipe.epochs:
-                    if not self.learn_epoch():
-                        self.folder.save_state(self.state())
+                    if self.stopping:
                         return False
-                    self.finish_epoch()
+                    if self.learn_epoch():
+                        self.finish_epoch()
+                    else:
+                        self.folder.save_state(self.state())
             return True
         finally:
             self.progress.end()
@@ -207,4 +209,5 @@ class Loop:
     def wants_stop(self) -> bool:
         """Whether any process was asked to stop: all stop after the same step."""
         flag = torch.tensor(int(self.stop()), device=self.device.device)
-        return bool(self.device.sum(flag))
+        self.stopping = bool(self.device.sum(flag))
+        return self.stopping
