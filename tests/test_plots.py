@@ -61,6 +61,11 @@ PICTURES = {
         "d": [16, 64],
     },
     plots.entropy: {"length": [1, 1.5, 2, 2.5]},
+    plots.spectrum: {"d": [4, 8, 16, 32, 64], "p": [3, 1, 8, 32]},
+    plots.rank_bound: {"n": [16, 49, 100, 196], "p": [3, 1, 8, 32]},
+    plots.same_features: {"seed": [0, 1, 2, 3]},
+    plots.depthwise: {"size": [1, 3, 5, 7]},
+    plots.restored: {"size": [1, 3, 5, 7]},
     plots.rows: {"query": QUERIES, "p": [1, 2, 3, 4, 8, 16, 32]},
 }
 
@@ -320,3 +325,90 @@ def test_only_a_longer_query_moves_the_exponential_curve():
             assert curve.mean() == pytest.approx(1)
     assert np.allclose(curves[1]["linear"], curves[8]["linear"], atol=1e-4)
     assert curves[8]["softmax"].max() > 3 * curves[1]["softmax"].max()
+
+
+# Rank
+
+
+@pytest.mark.parametrize("d", [4, 16, 64])
+def test_kernel_maps_of_the_digit_stop_at_rank_d_and_softmax_goes_on(d):
+    figure = plots.spectrum(d=d)
+    lines = {line.get_gid(): line for line in figure.axes[-1].lines if line.get_gid()}
+    lengths = {name: len(line.get_xdata()) for name, line in lines.items()}
+    assert lengths["softmax"] == 196
+    assert lengths["linear"] <= d and lengths["focused"] <= d
+    for name, length in lengths.items():
+        values, rank = plots.digit_spectrum(name, 3, d)
+        assert rank == length and values[0] == 1
+        assert values[rank - 1] > 196 * np.finfo(float).eps >= values[rank:].max(initial=0)
+    assert f"linear map has rank {lengths['linear']}" in figure.alt
+
+
+def test_rank_follows_the_bound_of_equation_9():
+    axes = plots.rank_bound(n=49).axes[0]
+    drawn = {line.get_gid(): line.get_ydata() for line in axes.lines if line.get_gid()}
+    widths = np.array([2, 4, 8, 16, 32, 64, 128, 256])
+    for mechanism in ("linear", "focused"):
+        assert (drawn[mechanism] <= np.minimum(49, widths)).all()
+        assert (drawn[f"{mechanism} effective"] <= drawn[mechanism] + 1e-9).all()
+    assert drawn["softmax"][-1] == 49
+    assert plots.ranks("softmax")[0] == 196
+    assert plots.ranks("linear")[0] == plots.ranks("focused")[0] == 64
+
+
+def test_angles_between_outputs_are_exact_and_told():
+    angles, rank = plots.output_angles("linear")
+    assert rank == 64
+    assert angles.diagonal().abs().max() < 1e-5 and (angles - angles.T).abs().max() < 1e-5
+    figure = plots.same_features()
+    for mechanism in ("softmax", "linear", "focused", "equivalent"):
+        found = plots.pair_angles(mechanism)
+        assert len(found) == 196 * 195 // 2
+        assert f" {np.median(found):.0f}" in figure.alt
+    bars = figure.axes[1].patches
+    assert sum(bar.get_height() for bar in bars) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_linear_outputs_are_most_alike_and_the_branch_tells_them_apart(seed):
+    middle = {
+        m: np.median(plots.pair_angles(m, seed))
+        for m in ("softmax", "linear", "focused", "equivalent")
+    }
+    assert middle["linear"] < middle["focused"] < middle["softmax"]
+    assert middle["focused"] < middle["equivalent"]
+
+
+# The branch
+
+
+def test_the_branch_picture_shows_the_matrix_and_its_border_rows():
+    figure = plots.depthwise(size=5)
+    matrix = figure.axes[0].images[0].get_array()
+    assert matrix.shape == (49, 49)
+    assert (matrix[0] != 0).sum() == 9 and (matrix[24] != 0).sum() == 25
+    corner, middle = (figure.axes[i].images[0].get_array() for i in (1, 2))
+    assert np.array_equal(corner.flatten(), matrix[0])
+    assert np.array_equal(middle.flatten(), matrix[24])
+    assert np.allclose(middle[1:6, 1:6], plots.branch_kernel(5))
+    assert "rank 16, with the branch added 49" in figure.alt
+
+
+def test_smaller_kernels_are_cuts_of_the_larger_ones_with_the_same_norm():
+    large = plots.branch_kernel(7)
+    for size in (1, 3, 5, 7):
+        kernel = plots.branch_kernel(size)
+        edge = (7 - size) // 2
+        cut = large[edge : 7 - edge, edge : 7 - edge]
+        assert kernel.norm() == pytest.approx(1 / math.sqrt(3))
+        assert torch.allclose(kernel / kernel.norm(), cut / cut.norm())
+
+
+@pytest.mark.parametrize("size", [1, 3, 5, 7])
+def test_any_branch_restores_the_rank_neighbours_or_not(size):
+    ranks = list(plots.control_ranks(size).values())
+    assert ranks == [196, 196, 196, 64]
+    figure = plots.restored(size)
+    widths = [box.get_width() for box in figure.artists if box.get_gid()]
+    assert np.allclose(np.array(widths) / widths[0], np.array(ranks) / 196)
+    assert "end at 64" in figure.alt and "go on to 196" in figure.alt

@@ -8,7 +8,9 @@ from ..extras import need
 
 need("matplotlib", extra="lab")
 
+from .banded import depthwise  # noqa: E402
 from .brackets import brackets, multiply_adds  # noqa: E402
+from .branch import branch_kernel  # noqa: E402
 from .cost import cost  # noqa: E402
 from .entropy import entropy, random_entropy, random_queries  # noqa: E402
 from .figure4 import figure4, shares, softmax_shares  # noqa: E402
@@ -16,8 +18,12 @@ from .kernels import kernels  # noqa: E402
 from .memory import bytes_in_words, map_bytes, map_memory  # noqa: E402
 from .pair import pair  # noqa: E402
 from .proposition1 import closeness, proposition1, shares_that_hold  # noqa: E402
+from .rank_bound import rank_bound, ranks  # noqa: E402
+from .restored import control_ranks, restored, restored_maps  # noqa: E402
 from .row import softmax_row  # noqa: E402
 from .rows import digit_map, rows, two_maps  # noqa: E402
+from .same_features import output_angles, pair_angles, same_features  # noqa: E402
+from .spectrum import digit_spectrum, spectrum  # noqa: E402
 from .style import COLOURS, Card  # noqa: E402
 from .tokens import Tokens, digit_tokens, half_weight  # noqa: E402
 
@@ -26,10 +32,14 @@ __all__ = [
     "Card",
     "Tokens",
     "brackets",
+    "branch_kernel",
     "bytes_in_words",
     "closeness",
+    "control_ranks",
     "cost",
+    "depthwise",
     "digit_map",
+    "digit_spectrum",
     "digit_tokens",
     "entropy",
     "figure4",
@@ -38,14 +48,22 @@ __all__ = [
     "map_bytes",
     "map_memory",
     "multiply_adds",
+    "output_angles",
     "pair",
+    "pair_angles",
     "proposition1",
     "random_entropy",
     "random_queries",
+    "rank_bound",
+    "ranks",
+    "restored",
+    "restored_maps",
     "rows",
+    "same_features",
     "shares",
     "shares_that_hold",
     "softmax_row",
     "softmax_shares",
+    "spectrum",
     "two_maps",
 ]

@@ -27,7 +27,7 @@ class Tokens:
         image: the digit, 28 28, from 0 to 1.
         q: queries, 1 1 196 d, each of length sqrt(d), in float64.
         k: keys; here they are the queries.
-        v: values, 1 1 196 4: the four pixels of the patch.
+        v: values, 1 1 196 4: the pixels of the patch.
     """
 
     image: Tensor
@@ -36,21 +36,22 @@ class Tokens:
     v: Tensor
 
 
-def digit_tokens(digit: int = 5, d: int = 64) -> Tokens:
-    """A digit of MNIST as 196 tokens.
+def digit_tokens(digit: int = 5, d: int = 64, patch: int = 2) -> Tokens:
+    """A digit of MNIST as tokens: 196 with patches of 2 x 2, 49 with patches of 4 x 4.
 
     Args:
         digit: which digit, 0 to 9.
         d: channels of queries and keys, 1 to 64; fewer are the first of the 64.
+        patch: side of a patch in pixels, 2 or 4.
 
     >>> tokens = digit_tokens(5)
     >>> tokens.q.shape, tokens.v.shape
     (torch.Size([1, 1, 196, 64]), torch.Size([1, 1, 196, 4]))
     """
     image = _digits()[digit]
-    q = features(image)[:, :d]
+    q = features(image, patch)[:, :d]
     q = rearrange(math.sqrt(d) * F.normalize(q, dim=-1), "n d -> 1 1 n d")
-    return Tokens(image, q, q, patches(image))
+    return Tokens(image, q, q, patches(image, patch))
 
 
 @cache
@@ -61,9 +62,9 @@ def _digits() -> Tensor:
     return rearrange(test.images[chosen], "digit 1 y x -> digit y x")
 
 
-def patches(image: Tensor) -> Tensor:
-    """The four pixels of each patch of 2 x 2: y x -> 1 1 n 4, in float64."""
-    return rearrange(image.double(), "(y a) (x b) -> 1 1 (y x) (a b)", a=2, b=2)
+def patches(image: Tensor, patch: int = 2) -> Tensor:
+    """The pixels of each patch: y x -> 1 1 n pixels, in float64."""
+    return rearrange(image.double(), "(y a) (x b) -> 1 1 (y x) (a b)", a=patch, b=patch)
 
 
 def unpatch(values: Tensor) -> Tensor:
@@ -75,21 +76,22 @@ def unpatch(values: Tensor) -> Tensor:
     return rearrange(values, "1 1 (y x) (a b) -> (y a) (x b)", y=GRID[0], a=2)
 
 
-def features(image: Tensor) -> Tensor:
+def features(image: Tensor, patch: int = 2) -> Tensor:
     """What a patch looks like and where it is: n 64."""
-    seen = F.unfold(rearrange(image.double(), "y x -> 1 1 y x"), 6, padding=2, stride=2)
+    image = rearrange(image.double(), "y x -> 1 1 y x")
+    seen = F.unfold(image, 6, padding=(6 - patch) // 2, stride=patch)
     seen = rearrange(seen, "1 pixels n -> n pixels")
     seen = (seen - seen.mean(0)) / seen.std()
-    tokens = torch.cat([seen, 0.5 * places(28)], dim=1)
+    tokens = torch.cat([seen, 0.5 * places(28, len(image[0, 0]) // patch)], dim=1)
     generator = torch.Generator().manual_seed(0)
     rotation, _ = torch.linalg.qr(torch.randn(64, 64, generator=generator, dtype=torch.float64))
     return tokens @ rotation
 
 
-def places(width: int) -> Tensor:
-    """Sines and cosines of each token's row and column, n width."""
-    rows, columns = (torch.arange(side, dtype=torch.float64) for side in GRID)
-    places = torch.cartesian_prod(rows, columns)
+def places(width: int, side: int = GRID[0]) -> Tensor:
+    """Sines and cosines of the row and the column of each token of a square grid, n width."""
+    along = torch.arange(side, dtype=torch.float64)
+    places = torch.cartesian_prod(along, along)
     waves = 100.0 ** -torch.linspace(0, 1, width // 4 + 1, dtype=torch.float64)[:-1]
     angles = rearrange(places, "n side -> n side 1") * waves
     return rearrange([angles.sin(), angles.cos()], "wave n side f -> n (side wave f)")
