@@ -11,7 +11,7 @@ from torch import nn
 import flatten_edu as fe
 from flatten_edu.attention import linear_attention
 from flatten_edu.data import Data, Samples, load_data
-from flatten_edu.training import Quiet, Recipe, evaluate, load_trained, resolve, train
+from flatten_edu.training import Quiet, Recipe, evaluate, load_trained, train
 from flatten_edu.training.order import draw_epoch, move
 from flatten_edu.training.recipe import learning_rate, parameter_groups
 
@@ -311,6 +311,11 @@ def test_evaluation_leaves_the_mode_of_the_model(few):
         assert model.training is mode
 
 
-def test_lists_of_mechanisms_are_resolved_entry_by_entry():
-    name = "flatten_edu.attention:linear_attention"
-    assert resolve(["softmax", [name, "focused"]]) == ["softmax", [linear_attention, "focused"]]
+def test_an_arm_trains_and_its_weights_say_which_it_is(few, tmp_path):
+    call = SMALL | {"epochs": 1, "output": tmp_path / "run"}
+    result = train("deit_nano", few, arm="linear+permuted", **call)
+    model, about = load_trained(tmp_path / "run" / "last.safetensors")
+    assert about["arm"] == "linear+permuted"
+    assert evaluate(model, few.test).accuracy == result.test_accuracy
+    with pytest.raises(ValueError, match="arm 'dwc' says what attention is"):
+        train("deit_nano", few, arm="dwc", attention="softmax", epochs=1)

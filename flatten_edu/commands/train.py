@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--model", help="a name of list_models()")
     add("--data", help="a name of list_data()")
     add("--attention", help="softmax, linear, focused, module:function, or a list by stage: a,b,c")
+    add("--arm", help="in their place: softmax, linear+dwc, focused+1x1, dwc, module:function+dwc")
     add("--p", type=number, help="focusing power (3)")
     add("--kernel-size", type=int, help="side of the depthwise kernels (5)")
     add("--depthwise", action=argparse.BooleanOptionalAction, help="with or without the branch")
@@ -96,7 +97,7 @@ def call_of(given: dict[str, Any]) -> dict[str, Any]:
         if "output" not in given:
             raise ValueError("--resume needs --output, the folder of the run to go on with")
         there = read_run(given["output"])
-        kept = {name: there[name] for name in ("model", "data", "seed")}
+        kept = {name: there[name] for name in ("model", "data", "seed", "arm")}
         return kept | there["recipe"] | there["options"] | given | options
     for name in ("model", "data"):
         if name not in given:
@@ -108,7 +109,7 @@ def call_of(given: dict[str, Any]) -> dict[str, Any]:
 
 def free_folder(given: dict[str, Any], options: dict[str, Any]) -> Path:
     """A folder under runs/ that is named after the run and not taken."""
-    attention = str(options.get("attention", "focused"))
+    attention = str(given.get("arm", options.get("attention", "focused")))
     words = [given["model"], given["data"], attention, f"seed{given.get('seed', 0)}"]
     first = Path("runs", re.sub(r"[^\w-]+", "-", "-".join(words)).strip("-"))
     # Several processes must agree on one name without a word between them.

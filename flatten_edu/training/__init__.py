@@ -1,6 +1,6 @@
 """One recipe for every arm: `train` a model, `evaluate` it, load it again."""
 
-from .build import load_trained, resolve
+from .build import load_trained
 from .evaluation import Scores, evaluate
 from .progress import Quiet, make_progress
 from .recipe import Recipe
@@ -14,6 +14,5 @@ __all__ = [
     "evaluate",
     "load_trained",
     "make_progress",
-    "resolve",
     "train",
 ]

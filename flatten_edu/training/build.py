@@ -1,7 +1,5 @@
 """The model of a run: from names that can be written to a file, and back from the file."""
 
-import difflib
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..attention import NAMES
+from ..arms import find_arm, resolve, written
 from ..backbones.registry import _MODELS, create_model, nearest, options_of
 from ..checkpoints import load_checkpoint
 from ..data import Data
@@ -25,36 +23,45 @@ class Plan:
 
     Args:
         model: a name of `list_models()`, or None for a module that somebody made by hand.
-        options: all options of `create_model`; a function may stand as "module:function".
+        options: options of `create_model`; a function may stand as "module:function".
+        arm: the name of an arm, which then says what attention and branch are.
     """
 
     model: str | None
     options: dict[str, Any] = field(default_factory=dict)
+    arm: str | None = None
 
     def build(self, seed: int = 0) -> nn.Module:
         """The model with fresh weights that depend on the seed alone."""
         assert self.model is not None
-        options = dict(self.options)
+        options, arm = dict(self.options), None if self.arm is None else find_arm(self.arm)
+        if arm is not None:
+            options |= arm.options()
         if "attention" in options:
             options["attention"] = resolve(options["attention"])
         with own_randomness():
             torch.manual_seed(derive(seed, "weights"))
-            return create_model(self.model, **options)
+            model = create_model(self.model, **options)
+            return model if arm is None else arm.finish(model)
 
     def words(self) -> dict[str, Any]:
         """The plan in words that fit into a file."""
         options = dict(self.options)
         if "attention" in options:
             options["attention"] = written(options["attention"])
-        return {"model": self.model, "options": options}
+        return {"model": self.model, "options": options, "arm": self.arm}
 
 
-def plan_for(model: str, data: Data, options: dict[str, Any]) -> Plan:
+def plan_for(model: str, data: Data, options: dict[str, Any], arm: str | None = None) -> Plan:
     """The plan of a model that fits the images and classes of the data.
 
     Raises:
-        ValueError: if `options` ask for another number of classes than the data has.
+        ValueError: if `options` ask for another number of classes than the data has, or say
+            again what the arm says.
     """
+    for name in ("attention", "depthwise", "kernel_size"):
+        if arm is not None and name in options:
+            raise ValueError(f"arm {arm!r} says what {name} is; leave out one of the two")
     classes = options.get("num_classes", len(data.classes))
     if classes != len(data.classes):
         raise ValueError(
@@ -62,61 +69,7 @@ def plan_for(model: str, data: Data, options: dict[str, Any]) -> Plan:
             f"but is {classes!r}; leave it out"
         )
     facts = {"num_classes": classes, "in_chans": data.channels, "img_size": list(data.size)}
-    return Plan(model, facts | options)
-
-
-def resolve(attention):
-    """The function that "module:function" names; names of mechanisms stay as they are.
-
-    Raises:
-        ValueError: for an unknown mechanism, module or function; the line names it.
-
-    >>> resolve("flatten_edu.attention:linear_attention").__name__, resolve("focused")
-    ('linear_attention', 'focused')
-    """
-    if isinstance(attention, (list, tuple)):
-        return [resolve(entry) for entry in attention]
-    if not isinstance(attention, str) or attention in NAMES:
-        return attention
-    if ":" not in attention:
-        raise ValueError(
-            f"unknown attention {attention!r}; did you mean {nearest(attention, list(NAMES))!r}? "
-            f"Known are {', '.join(NAMES)}, and a function of yours as module:function"
-        )
-    module, _, name = attention.partition(":")
-    found: Any = import_named(module, attention)
-    for part in name.split("."):
-        if not hasattr(found, part):
-            near = difflib.get_close_matches(part, dir(found), n=1, cutoff=0.5)
-            hint = f"; did you mean {module}:{near[0]}?" if near else ""
-            raise ValueError(f"attention {attention!r}: {module} has no {part!r}{hint}")
-        found = getattr(found, part)
-    if not callable(found):
-        raise ValueError(f"attention {attention!r} is no function but {type(found).__name__}")
-    return found
-
-
-def import_named(module: str, attention: str):
-    """The module of "module:function"; one that itself fails to import shows its own error."""
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if not error.name or not f"{module}.".startswith(f"{error.name}."):
-            raise
-        raise ValueError(
-            f"attention {attention!r}: there is no module {error.name!r} on Python's path; "
-            "for a file my_attention.py in this folder say my_attention:function"
-        ) from error
-
-
-def written(attention):
-    """The reverse of `resolve`, for files: a function becomes "module:function"."""
-    if isinstance(attention, (list, tuple)):
-        return [written(entry) for entry in attention]
-    if callable(attention):
-        name = getattr(attention, "__qualname__", type(attention).__name__)
-        return f"{attention.__module__}:{name}"
-    return attention
+    return Plan(model, facts | options, arm)
 
 
 def sort_settings(model: str | nn.Module, settings: dict) -> tuple[dict, dict]:
@@ -153,15 +106,19 @@ def plan_of(about: dict, path: Path, attention: str | Callable | None = None) ->
             f"{path} does not say which model it belongs to; make the model with create_model and "
             "fill it with load_checkpoint"
         )
-    options = dict(about["options"])
-    if attention is not None:
-        options["attention"] = attention
-    elif strange := [name for name in flat(options.get("attention")) if name not in NAMES]:
+    options, arm = dict(about["options"]), about.get("arm")
+    used = flat(options.get("attention")) + ([] if arm is None else [arm.partition("+")[0]])
+    strange = [name for name in used if ":" in name]
+    if strange and attention is None:
         raise ValueError(
             f"{path} was trained with the function {strange[0]}; name it again, so that it may be "
             f"imported: --attention {strange[0]}"
         )
-    return Plan(about["model"], options)
+    if strange and arm is not None and attention != strange[0]:
+        raise ValueError(f"{path} was trained with the arm {arm}, not with {attention!r}")
+    if attention is not None and arm is None:
+        options["attention"] = attention
+    return Plan(about["model"], options, arm)
 
 
 def flat(attention) -> list:

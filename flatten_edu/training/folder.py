@@ -24,7 +24,7 @@ from torch import Tensor
 from ..files import append_line, parts_left, save_weights, write_text, written_whole
 
 # What must not change when a run goes on.
-IDENTITY = ("model", "options", "data", "recipe", "seed", "parameters")
+IDENTITY = ("model", "options", "arm", "data", "recipe", "seed", "parameters")
 
 
 class RunFolder:

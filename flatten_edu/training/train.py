@@ -66,6 +66,7 @@ def train(
     progress: bool | Quiet = False,
     stop: Callable[[], bool] = lambda: False,
     recipe: Recipe | None = None,
+    arm: str | None = None,
     **settings: Any,
 ) -> Result:
     """Train a model on data by the recipe.
@@ -85,6 +86,7 @@ def train(
         progress: True shows a bar in a terminal, and lines elsewhere.
         stop: asked after each step; where it says True the run ends, ready to be resumed.
         recipe: how to train; None is the default recipe.
+        arm: name of an arm (see `flatten_edu.arms`), in the place of attention and depthwise.
         settings: single numbers of the recipe (epochs, batch_size, lr, ...); all others are
             options of `create_model` (attention, p, depthwise, ...).
 
@@ -104,7 +106,7 @@ def train(
     recipe = dataclasses.replace(recipe or Recipe(), **changes)
     check_seed(seed)
     data = load_data(data) if isinstance(data, str) else data
-    plan = plan_for(model, data, options) if isinstance(model, str) else Plan(None)
+    plan = plan_for(model, data, options, arm) if isinstance(model, str) else Plan(None)
     module = plan.build(seed) if isinstance(model, str) else model
     place = open_device(device, recipe.precision)
     check_batches(data, recipe, place.processes)
