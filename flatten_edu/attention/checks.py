@@ -40,7 +40,7 @@ def check_qkv(q: Tensor, k: Tensor, v: Tensor) -> None:
             f"{wrong[0]}: q is b h n d = {tuple(q.shape)}, k is b h m d = {tuple(k.shape)}, "
             f"v is b h m e = {tuple(v.shape)}"
         )
-    if not q.dtype == k.dtype == v.dtype and not torch.is_autocast_enabled(q.device.type):
+    if not q.dtype == k.dtype == v.dtype and not is_autocast(q.device.type):
         raise ValueError(
             f"q, k and v must have one dtype, but are {q.dtype}, {k.dtype} and {v.dtype}; "
             "cast them first: k.to(q.dtype)"
@@ -79,6 +79,11 @@ def check_kernel_size(size: int, name: str = "kernel_size") -> None:
         raise ValueError(f"{name} must be odd and at least 1, but is {size!r}{nearest}")
 
 
+def is_autocast(device: str) -> bool:
+    """Whether autocast is on for a kind of device; "meta", with shapes alone, knows no autocast."""
+    return device != "meta" and torch.is_autocast_enabled(device)
+
+
 def widened(function: Callable[P, T]) -> Callable[P, T]:
     """Compute in float32 at least, also inside autocast.
 
@@ -96,7 +101,7 @@ def widened(function: Callable[P, T]) -> Callable[P, T]:
         device = next(value.device.type for value in args if isinstance(value, Tensor))
         wide_args = [widen(value) for value in args]
         wide_kwargs = {name: widen(value) for name, value in kwargs.items()}
-        if torch.is_autocast_enabled(device):
+        if is_autocast(device):
             with torch.autocast(device, enabled=False):
                 return function(*wide_args, **wide_kwargs)  # pyright: ignore[reportCallIssue]
         return function(*wide_args, **wide_kwargs)  # pyright: ignore[reportCallIssue]

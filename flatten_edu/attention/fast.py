@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .checks import is_autocast
 from .depthwise import DepthwiseBranch
 from .focused import Focused, norm, power
 from .linear import SMALL
@@ -64,7 +65,7 @@ def is_watched(part: nn.Module) -> bool:
 def _is_transformed(device: str) -> bool:
     """Whether autocast, torch.func, forward derivatives or a tracer look at every operation."""
     return (
-        torch.is_autocast_enabled(device)
+        is_autocast(device)
         or torch._C._are_functorch_transforms_active()
         or torch.autograd.forward_ad._current_level >= 0
         or torch._C._is_tracing()

@@ -169,9 +169,9 @@ def check_images(images: Tensor, channels: int, smallest: int) -> None:
         )
 
 
-def initialise(module: nn.Module) -> None:
+def initialise(module: nn.Module, std: float = 0.02) -> None:
     """Linear layers as published: weights from a truncated normal of std 0.02, biases 0."""
     if isinstance(module, nn.Linear):
-        nn.init.trunc_normal_(module.weight, std=0.02)
+        nn.init.trunc_normal_(module.weight, std=std)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
