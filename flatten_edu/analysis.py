@@ -13,6 +13,7 @@ import torch
 from einops import reduce, repeat
 from torch import Tensor, nn
 
+from . import gallery
 from .attention import (
     NAMES,
     TokenMixer,
@@ -22,18 +23,25 @@ from .attention import (
     softmax_attention,
 )
 from .attention.checks import check_qkv
+from .attention.mechanism import Grid
 
 
 def attention_map(
-    q: Tensor, k: Tensor, attention: str | Callable = "focused", p: float = 3
+    q: Tensor,
+    k: Tensor,
+    attention: str | Callable = "focused",
+    p: float = 3,
+    grid: Grid | None = None,
 ) -> Tensor:
     """The map A of a mechanism, with rows that sum to one: output = A v.
 
     Args:
         q: queries, b h n d.
         k: keys, b h m d.
-        attention: "softmax", "linear", "focused", or a function (q, k, v) linear in v.
+        attention: "softmax", "linear", "focused", a name of the gallery as it is before anything
+            is learned, or a function (q, k, v) linear in v.
         p: focusing power, for "focused" alone.
+        grid: (rows, columns) of the tokens, for those of the gallery that look at places.
 
     Returns:
         b h n m, in float64.
@@ -52,13 +60,16 @@ def attention_map(
         "linear": linear_attention,
         "focused": lambda q, k, v: focused_attention(q, k, v, p),
     }
-    function = functions.get(attention) if isinstance(attention, str) else attention
-    if not callable(function):
+    if isinstance(attention, str) and attention not in NAMES:
         raise ValueError(
             f"attention must be {', '.join(map(repr, NAMES))} or a function (q, k, v), "
             f"but is {attention!r}"
         )
     check_qkv(q, k, k)
+    if isinstance(attention, str):
+        function = functions.get(attention) or gallery.mixing(attention, grid)
+    else:
+        function = attention
     q, k = q.double(), k.double()
     return function(q, k, identity_values(k))
 
@@ -146,7 +157,7 @@ def effective_rank(map: Tensor) -> Tensor:
     return reduce(torch.special.entr(share), "... r -> ...", "sum").exp()
 
 
-def equivalent_map(map: Tensor, kernel: Tensor, grid: tuple[int, int]) -> Tensor:
+def equivalent_map(map: Tensor, kernel: Tensor, grid: Grid) -> Tensor:
     """M_eq = attention + M_DWC, the one matrix that the mechanism and the branch are together.
 
     Args:
@@ -207,9 +218,13 @@ def record(model: nn.Module) -> Iterator[dict[str, Tensor]]:
     >>> maps["blocks.0"].shape
     torch.Size([2, 3, 49, 49])
     """
-    mixers = {name: part for name, part in model.named_modules() if isinstance(part, TokenMixer)}
+    mixers = {
+        name: part
+        for name, part in model.named_modules()
+        if isinstance(part, TokenMixer) and part.mechanism.has_map
+    }
     if not mixers:
-        raise ValueError(f"{type(model).__name__} holds no SelfAttention, so there is no map")
+        raise ValueError(f"{type(model).__name__} holds no attention between tokens to record")
     maps: dict[str, Tensor] = {}
     handles = [
         mixer.register_forward_hook(_recorder(maps, block_name(name)), with_kwargs=True)
@@ -242,13 +257,16 @@ def block_name(name: str) -> str:
 @torch.no_grad()
 def mixer_map(mixer: TokenMixer, q, k, v, grid, key_grid=None, mask=None) -> Tensor:
     """The map of a `TokenMixer` for these queries and keys (b n c), b h n m in float64."""
-    parameters = {name: value.double() for name, value in mixer.state_dict().items()}
-    wide = _Map(mixer)
-    inputs = (q.double(), k.double(), key_grid or grid, None if mask is None else mask.double())
+    parameters = {f"mixer.{name}": value.double() for name, value in mixer.state_dict().items()}
+    inputs = (
+        q.double(),
+        k.double(),
+        grid,
+        key_grid or grid,
+        None if mask is None else mask.double(),
+    )
     with torch.autocast(q.device.type, enabled=False):
-        return torch.func.functional_call(
-            wide, {f"mixer.{name}": value for name, value in parameters.items()}, inputs
-        )
+        return torch.func.functional_call(_Map(mixer), parameters, inputs)
 
 
 class _Map(nn.Module):
@@ -258,6 +276,7 @@ class _Map(nn.Module):
         super().__init__()
         self.mixer = mixer
 
-    def forward(self, q: Tensor, k: Tensor, grid: tuple[int, int], mask: Tensor | None) -> Tensor:
-        q, k, _ = self.mixer.split(q, k, k, grid)
-        return self.mixer.mechanism(q, k, identity_values(k), grid, mask)
+    def forward(self, q: Tensor, k: Tensor, grid: Grid, key_grid: Grid, mask: Tensor | None):
+        """The mechanism's mix of the identity, b h n m."""
+        q, k, _ = self.mixer.split(q, k, k, key_grid)
+        return self.mixer.mechanism.mixing(q, k, identity_values(k), grid, key_grid, mask)

@@ -112,7 +112,10 @@ def test_recording_sees_a_class_token():
 
 
 def test_a_model_without_attention_is_refused():
-    with pytest.raises(ValueError, match="no SelfAttention"), record(torch.nn.Linear(2, 2)):
+    with (
+        pytest.raises(ValueError, match="no attention between tokens"),
+        record(torch.nn.Linear(2, 2)),
+    ):
         pass
 
 
@@ -136,3 +139,29 @@ def test_what_is_no_map_is_refused(wrong):
     for function in (row_entropy, numerical_rank, effective_rank):
         with pytest.raises(ValueError, match=r"map must be a tensor \.\.\. n m"):
             function(wrong)
+
+
+@pytest.mark.parametrize("attention", ["hydra", "litemla", "polaformer", "agent", "linear_angular"])
+def test_mechanisms_of_the_gallery_are_recorded(attention):
+    model = fe.create_model("deit_nano", attention=attention)
+    with record(model) as maps:
+        model(torch.randn(1, 1, 28, 28))
+    assert list(maps) == ["blocks.0", "blocks.1", "blocks.2"]
+    assert all(map.shape[-2:] == (49, 49) and map.isfinite().all() for map in maps.values())
+
+
+def test_what_has_no_map_of_tokens_is_left_out():
+    one = fe.create_model("deit_nano", attention=[["softmax", "xca", "softmax"]])
+    with record(one) as maps:
+        one(torch.randn(1, 1, 28, 28))
+    assert list(maps) == ["blocks.0", "blocks.2"]
+    without = fe.create_model("deit_nano", attention="xca")
+    with pytest.raises(ValueError, match="no attention between tokens"), record(without):
+        pass
+
+
+def test_a_name_of_the_gallery_has_a_map():
+    q, k = torch.randn(1, 2, 16, 8), torch.randn(1, 2, 16, 8)
+    for name in ("efficient", "agent", "inline"):
+        rows = attention_map(q, k, name, grid=(4, 4)).sum(-1)
+        assert_close(rows, torch.ones(1, 2, 16).double())

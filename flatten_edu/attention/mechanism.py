@@ -16,6 +16,8 @@ class Mechanism(nn.Module):
 
     # Whether there are scores that a mask can be added to.
     takes_mask = False
+    # Whether tokens meet through a map between tokens, which can be looked at.
+    has_map = True
 
     def prepare(self, q: Tensor, k: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
         """Queries b n c and keys b m c before the heads are split; `grid` is that of the keys."""

@@ -54,6 +54,8 @@ def channel_map(q: Tensor, k: Tensor, temperature: Tensor | float = 1.0) -> Tens
 class XCA(Mechanism):
     """`xca_attention` with its learned temperatures; it has no map of tokens."""
 
+    has_map = False
+
     def __init__(self, heads: int):
         super().__init__()
         self.temperature = nn.Parameter(torch.ones(heads))

@@ -35,7 +35,7 @@ class Recipe:
     32
     """
 
-    epochs: int = 12
+    epochs: int = 20
     batch_size: int = 32
     lr: float = 3e-3
     weight_decay: float = 0.05

@@ -1,0 +1,13 @@
+"""Draw the pictures that stand in README: python tools/pictures.py"""
+
+from pathlib import Path
+
+from flatten_edu import plots
+
+FOLDER = Path(__file__).parent.parent / "docs" / "pictures"
+
+if __name__ == "__main__":
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, figure in {"figure4": plots.figure4(3)}.items():
+        figure.savefig(FOLDER / f"{name}.png", dpi=100, metadata={"Software": None})
+        print(f"docs/pictures/{name}.png: {figure.alt}")
