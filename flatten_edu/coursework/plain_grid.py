@@ -1,0 +1,80 @@
+"""The depthwise convolution as a matrix, in its plainest form, with switches for mistakes."""
+
+from torch import Tensor, zeros
+
+Grid = tuple[int, int]
+
+
+def place(token: int, grid: Grid, count: str) -> tuple[int, int]:
+    """(y, x) of a token that is counted row by row."""
+    if count == "columns":
+        return token % grid[0], token // grid[0]
+    return token // grid[1], token % grid[1]
+
+
+def neighbour(place: tuple[int, int], grid: Grid, border: str, count: str) -> int | None:
+    """The number of the token at (y, x), or None outside the grid."""
+    (y, x), (rows, columns) = place, grid
+    if border == "rows wrap":  # the place in the list exists, so it is taken
+        flat = y * columns + x
+        return flat if 0 <= flat < rows * columns else None
+    if border == "all wrap":
+        y, x = y % rows, x % columns
+    elif border == "repeat":
+        y, x = min(max(y, 0), rows - 1), min(max(x, 0), columns - 1)
+    elif border == "mirror":
+        y, x = mirrored(y, rows), mirrored(x, columns)
+    if not (0 <= y < rows and 0 <= x < columns):
+        return None
+    return x * rows + y if count == "columns" else y * columns + x
+
+
+def mirrored(at: int, size: int) -> int:
+    """The place that a mirror at the border shows."""
+    at = abs(at)
+    return at if at < size else max(2 * (size - 1) - at, 0)
+
+
+def turned(kernel: Tensor, turn: str) -> Tensor:
+    """The kernel as it is, or turned round by mistake."""
+    return {
+        "": lambda: kernel,
+        "flipped": lambda: kernel.flip(0, 1),
+        "upside down": lambda: kernel.flip(0),
+        "left to right": lambda: kernel.flip(1),
+        "transposed": lambda: kernel.T,
+        "both": lambda: kernel.T.flip(0, 1),
+    }[turn]().double()
+
+
+def depthwise_matrix(
+    kernel: Tensor,
+    grid: Grid,
+    turn: str = "",
+    border: str = "zero",
+    count: str = "rows",
+    sides: str = "y x",
+    centre: str = "middle",
+    rows: str = "",
+) -> Tensor:
+    """M[(y, x), (y + a - r, x + b - r)] = kernel[a, b] inside the grid, r = k // 2."""
+    kernel = turned(kernel, turn)
+    size = len(kernel)
+    reach = {"middle": size // 2, "corner": 0, "end": size - 1}[centre]
+    if sides == "x y":
+        grid = grid[1], grid[0]
+    tokens = grid[0] * grid[1]
+    matrix = zeros(tokens, tokens).double()
+    for token in range(tokens):
+        y, x = place(token, grid, count)
+        for a in range(size):
+            for b in range(size):
+                there = (y + a - reach, x + b - reach)
+                other = neighbour(there, grid, border, count)
+                if other is not None:
+                    matrix[token, other] += kernel[a, b]
+                elif border == "empty":
+                    matrix[token] = float("nan")  # the whole row is left out, below
+    if border == "empty":
+        matrix = matrix.nan_to_num(0)
+    return matrix / matrix.sum(-1, keepdim=True) if rows == "divided" else matrix
