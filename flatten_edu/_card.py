@@ -9,13 +9,13 @@ import json
 import math
 from importlib.resources import files
 
-from ._frames import Frames
+from ._frames import Frame, Frames
 from ._sliders import Slider
 
 # A saved page holds no more frames than this: a notebook stays small enough to look at and to send.
 FRAME_LIMIT = 24
 
-_STILL = "A still picture: run the cell, or trust the notebook, and the sliders appear."
+STILL = "A still picture: run the cell, or trust the notebook, and the sliders appear."
 
 
 def script() -> str:
@@ -23,27 +23,29 @@ def script() -> str:
     return files("flatten_edu").joinpath("explore.js").read_text(encoding="utf-8")
 
 
-def card(frames: Frames, note: str = "", identity: str = "live") -> str:
+def card(frame: Frame, hint: str = STILL, note: str = "", identity: str = "live") -> str:
     """The start frame as a figure; it stands as it is where no script runs."""
-    frame = frames.draw(frames.start)
     style = files("flatten_edu").joinpath("explore.css").read_text(encoding="utf-8")
-    still = f'<p class="explore-note">{_STILL}</p>' if frames.sliders else ""
-    note = f'<p class="explore-note">{html.escape(note)}</p>\n' if note else ""
     return (
         f"<style>\n{style}</style>\n"
         f'<figure class="explore" data-explore="{identity}" style="margin: 4px 0">\n'
-        f'<div class="explore-sliders">{still}</div>\n'
+        f'<div class="explore-sliders">{_paragraph(hint)}</div>\n'
         f'<img src="{frame.source}" alt="{html.escape(frame.alt)}"'
         f' width="{frame.width}" height="{frame.height}">\n'
         f'<figcaption aria-hidden="true">{html.escape(frame.caption)}</figcaption>\n'
-        f"{note}</figure>"
+        f"{_paragraph(note)}</figure>"
     )
+
+
+def _paragraph(words: str) -> str:
+    return f'<p class="explore-note">{html.escape(words)}</p>' if words else ""
 
 
 def page(frames: Frames) -> str:
     """The card with its frames inside: it moves without a kernel and without a network."""
+    first = frames.draw(frames.start)
     if not frames.sliders:
-        return card(frames)
+        return card(first.small(), hint="")
     kept, alone = held(frames.sliders)
     start = [k.index(slider.start) for k, slider in zip(kept, frames.sliders, strict=True)]
     sent = {}
@@ -51,14 +53,13 @@ def page(frames: Frames) -> str:
         moved = sum(i != j for i, j in zip(at, start, strict=True))
         if moved == 1 or (moved and not alone):  # the start frame is in the card
             original = tuple(k[i] for k, i in zip(kept, at, strict=True))
-            sent[",".join(map(str, at))] = frames.draw(original).message()
+            sent[",".join(map(str, at))] = frames.draw(original).small(first).message()
     sliders = names_and_labels(frames.sliders, kept)
     data = json.dumps({"sliders": sliders, "start": start, "frames": sent})
     data = data.replace("<", "\\u003c")  # no word in it may end the script
-    png = frames.draw(frames.start).png
-    identity = hashlib.sha256(png + data.encode()).hexdigest()[:12]
+    identity = hashlib.sha256(first.png + data.encode()).hexdigest()[:12]
     return (
-        f"{card(frames, _note(frames.sliders, kept, alone), identity)}\n"
+        f"{card(first.small(), STILL, _note(frames.sliders, kept, alone), identity)}\n"
         f'<script>(() => {{\n{script()}\nshowSaved("{identity}", {data});\n}})();</script>'
     )
 

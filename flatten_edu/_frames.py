@@ -8,10 +8,11 @@ import itertools
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ._sliders import Slider
+from ._small import small_png
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,13 +26,25 @@ Positions = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Frame:
-    """One drawn picture: a PNG, its size in pixels, and its alternative text."""
+    """One drawn picture: a PNG, its size in pixels, its alternative text, the words under it."""
 
     png: bytes
     width: int
     height: int
     alt: str
     caption: str
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """The picture, y x rgb."""
+        import numpy as np
+        from PIL import Image
+
+        return np.asarray(Image.open(io.BytesIO(self.png)).convert("RGB"))
+
+    def small(self, over: Frame | None = None) -> Frame:
+        """The same for a saved page; with `over`, only what differs from that frame below it."""
+        return replace(self, png=small_png(self.pixels, over.pixels if over else None))
 
     @property
     def source(self) -> str:
@@ -46,12 +59,9 @@ class Frame:
 class Frames:
     """The pictures over a grid of positions, each drawn when it is first asked for, and kept."""
 
-    def __init__(
-        self, picture: Callable[..., Figure], sliders: list[Slider], colours: int | None = None
-    ) -> None:
+    def __init__(self, picture: Callable[..., Figure], sliders: list[Slider]) -> None:
         self.picture = picture
         self.sliders = sliders
-        self.colours = colours
         self.start: Positions = tuple(slider.start for slider in sliders)
         self.drawn: dict[Positions, Frame] = {}
 
@@ -86,7 +96,7 @@ class Frames:
         height, width, _ = pixels.shape
         caption = str(getattr(figure, "alt", ""))
         alt = caption or f"Picture drawn by {self.call(positions)}"
-        return Frame(png(pixels, self.colours), width, height, alt, caption)
+        return Frame(png(pixels), width, height, alt, caption)
 
 
 def render(figure: Figure, name: str) -> np.ndarray:
@@ -109,61 +119,10 @@ def render(figure: Figure, name: str) -> np.ndarray:
     return (rgba[..., :3] * opacity + 255 * (1 - opacity)).round().astype(np.uint8)
 
 
-def png(pixels: np.ndarray, colours: int | None = None) -> bytes:
-    """A PNG of the pixels: all their colours, quickly, or a small file with so many colours."""
+def png(pixels: np.ndarray) -> bytes:
+    """A PNG with all colours, packed lightly: the reader waits for it."""
     from PIL import Image
 
     file = io.BytesIO()
-    if colours is None:
-        Image.fromarray(pixels).save(file, "PNG", compress_level=1)
-    else:
-        palette, indices = reduce_colours(pixels, colours)
-        image = Image.fromarray(indices)
-        image.putpalette(palette.tobytes())
-        image.save(file, "PNG", optimize=True)
+    Image.fromarray(pixels).save(file, "PNG", compress_level=1)
     return file.getvalue()
-
-
-def reduce_colours(pixels: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """A palette of at most `count` colours, and for each pixel the index of the nearest one.
-
-    White, the mechanisms' colours and the most frequent ones stay exactly as they are. Pillow
-    chooses the rest, from a list in which a colour counts little for being frequent: else white
-    takes it all.
-    """
-    import numpy as np
-    from PIL import Image
-
-    codes = pixels.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], dtype=np.uint32)
-    exact = _exact(codes, count // 2)
-    if len(np.unique(codes)) > 4096:  # a photo: the rest in steps of eight, which nobody sees
-        codes = np.where(np.isin(codes, exact), codes, codes & 0xF8F8F8 | 0x040404)
-    found, where, counts = np.unique(codes, return_inverse=True, return_counts=True)
-    rest = ~np.isin(found, exact)
-    palette = _rgb(exact)
-    if rest.any():
-        others = np.repeat(_rgb(found[rest]), np.minimum(counts[rest], 8), axis=0)
-        chosen = Image.fromarray(others[None]).quantize(count - len(exact), kmeans=3).getpalette()
-        palette = np.vstack([palette, np.array(chosen, dtype=np.uint8).reshape(-1, 3)])
-    distances = _rgb(found)[:, None].astype(np.int32) - palette.astype(np.int32)
-    nearest = (distances**2).sum(axis=-1).argmin(axis=1).astype(np.uint8)
-    return palette, nearest[where].reshape(codes.shape)
-
-
-def _exact(codes: np.ndarray, count: int) -> np.ndarray:
-    """The colours that stay: those with a meaning, and so many of the most frequent ones."""
-    import numpy as np
-
-    from .plots.style import COLOURS, SHADES
-
-    unique, counts = np.unique(codes, return_counts=True)
-    named = ["#FFFFFF", *COLOURS.values(), *SHADES.values()]
-    kept = np.isin(unique, [int(colour[1:], 16) for colour in named])
-    kept[np.argsort(-counts, kind="stable")[:count]] = True
-    return unique[kept]
-
-
-def _rgb(codes: np.ndarray) -> np.ndarray:
-    import numpy as np
-
-    return np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=-1).astype(np.uint8)

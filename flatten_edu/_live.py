@@ -44,7 +44,7 @@ export default () => {
         self.errors: list[Exception] = []
         self._pending: asyncio.TimerHandle | None = None
         super().__init__(
-            figure=card(frames),
+            figure=card(frames.draw(frames.start)),
             sliders=names_and_labels(frames.sliders),
             start=list(frames.start),
             positions=list(frames.start),

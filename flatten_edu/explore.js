@@ -64,6 +64,9 @@ function showSaved(id, { sliders, start, frames }) {
   for (const card of document.querySelectorAll(`[data-explore="${id}"]:not([data-ready])`)) {
     card.dataset.ready = "";
     frames[start] = startFrame(card);
+    const picture = card.querySelector("img");
+    // The other frames hold what differs from it, and lie over it.
+    picture.style.background = `url(${picture.src}) 0 0 / 100% 100%`;
     const { positions, move } = addSliders(card, sliders, start, (moved) => {
       // Where only one slider moves at a time, the others go back to their start.
       if (!(positions in frames)) move(start.map((at, i) => (i === moved ? positions[i] : at)));

@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
     from ._live import Live
 
-# A saved page holds many frames: this many colours make them small, and look the same.
-_SAVED_COLOURS = 128
-
 
 def explore(picture: Callable[..., Figure], /, **values: Iterable[Any]) -> Explorer:
     """Show a picture with a slider for each of the named values.
@@ -45,7 +42,7 @@ def explore(picture: Callable[..., Figure], /, **values: Iterable[Any]) -> Explo
     """
     sliders = sliders_for(picture, values)
     saved = os.environ.get("FLATTEN_EDU_FRAMES") == "1"
-    frames = Frames(picture, sliders, _SAVED_COLOURS if saved else None)
+    frames = Frames(picture, sliders)
     frames.draw(frames.start)
     explorer = Explorer(frames, saved)
     explorer.show()
@@ -91,7 +88,7 @@ class Explorer:
         display(data, metadata=metadata, raw=True)
 
     def _bundle(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        still = self.frames.draw(self.frames.start).source.partition(",")[2]
+        still = self.frames.draw(self.frames.start).small().source.partition(",")[2]
         plain = {"image/png": still, "text/plain": repr(self)}  # for viewers without HTML
         if self.saved or not self.frames.sliders:
             return {"text/html": page(self.frames), **plain}, {}
