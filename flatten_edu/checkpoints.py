@@ -9,7 +9,10 @@ import math
 import pickle
 import re
 import warnings
+from argparse import Namespace
+from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -98,7 +101,8 @@ def read(source: str | PathLike | Mapping[str, Any]) -> Mapping[str, Any]:
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with _options_allowed():
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ValueError(
             f"{path.name} is no checkpoint of tensors alone: "
@@ -109,6 +113,18 @@ def read(source: str | PathLike | Mapping[str, Any]) -> Mapping[str, Any]:
     if not isinstance(content, Mapping):
         raise ValueError(f"{path.name} holds a {type(content).__name__}, not a dict of tensors")
     return content
+
+
+def _options_allowed() -> AbstractContextManager:
+    """Lets a file hold the run's options beside the weights, as the authors' files do.
+
+    They are read as a bare namespace or dict; what they say is not looked at. Before torch 2.6
+    nothing can be allowed for one file alone, and such a file is refused.
+    """
+    if torch.__version__ < (2, 6):
+        return nullcontext()
+    # A class of yacs need not be there: its entries go into a plain dict.
+    return torch.serialization.safe_globals([Namespace, (OrderedDict, "yacs.config.CfgNode")])
 
 
 def _read_safetensors(path: Path) -> Mapping[str, Tensor]:

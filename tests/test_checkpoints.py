@@ -1,7 +1,9 @@
 """Weights come in whole and right, or not at all with one line that says why."""
 
+import argparse
 import copy
 import sys
+import types
 
 import pytest
 import torch
@@ -148,6 +150,23 @@ def test_no_code_in_a_file_runs(tmp_path):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.skipif(torch.__version__ < (2, 6), reason="this torch cannot allow it")
+def test_options_of_a_run_beside_the_weights_are_passed_over(tmp_path, monkeypatch):
+    # The authors' runs keep a yacs tree of options in the file; yacs need not be installed.
+    yacs = types.ModuleType("yacs.config")
+    yacs.CfgNode = type("CfgNode", (dict,), {"__module__": "yacs.config"})
+    monkeypatch.setitem(sys.modules, "yacs", types.ModuleType("yacs"))
+    monkeypatch.setitem(sys.modules, "yacs.config", yacs)
+    config = yacs.CfgNode(MODEL=yacs.CfgNode(NAME="nano"))
+    config.__dict__["__immutable__"] = True
+    saved, model = nano(), nano()
+    options = {"config": config, "args": argparse.Namespace(lr=0.1), "epoch": 299}
+    torch.save({"model": saved.state_dict(), **options}, tmp_path / "run.pth")
+    monkeypatch.setitem(sys.modules, "yacs.config", None)
+    fe.load_checkpoint(model, tmp_path / "run.pth")
+    assert same(model, saved)
+
+
 def test_other_sources_are_refused():
     with pytest.raises(TypeError, match="not Linear"):
         fe.load_checkpoint(nano(), torch.nn.Linear(1, 1))
@@ -160,3 +179,79 @@ def test_safetensors_missing_is_said(tmp_path, monkeypatch):
     (tmp_path / "w.safetensors").write_bytes(b"")
     with pytest.raises(ImportError, match="pip install safetensors"):
         fe.load_checkpoint(nano(), tmp_path / "w.safetensors")
+
+
+def family(name, **options):
+    own = {"widths": (16, 32, 48, 64), "heads": (2, 4, 6, 8), "depths": (1, 2, 2, 1)}
+    return fe.create_model(name, **({"num_classes": 5} | own | options))
+
+
+@pytest.mark.parametrize("attention", ["softmax", "focused"])
+@pytest.mark.parametrize("name", ["pvt_tiny", "pvt_v2_b0", "swin_tiny", "cswin_tiny"])
+def test_own_names_of_every_family(name, attention):
+    saved, model = (family(name, attention=attention, img_size=64) for _ in range(2))
+    assert fe.load_checkpoint(model, saved.state_dict()) == ("our own", [], [], [], [])
+    assert same(model, saved)
+
+
+# One file under three people's names: what each calls the same block's attention.
+@pytest.mark.parametrize(
+    "reference, own, names",
+    [
+        ("flatten_pvt_tiny", "pvt_tiny", "published PVT"),
+        ("flatten_pvt_v2_b0", "pvt_v2_b0", "published PVT"),
+        ("flatten_swin_tiny", "swin_tiny", "published Swin"),
+        ("flatten_cswin_tiny", "cswin_tiny", "published CSwin"),
+        ("timm__pvt_v2_b0", "pvt_v2_b0", "timm's PVTv2"),
+        ("timm__swin_tiny_patch4_window7_224", "swin_tiny", "timm's Swin"),
+    ],
+)
+def test_published_weights_at_another_size_and_class_count(reference, own, names):
+    size = {"swin_tiny": (256, 320), "cswin_tiny": (256, 320)}.get(own, (96, 160))
+    attention = "softmax" if "timm" in reference else "focused"
+    model = fe.create_model(own, attention=attention, img_size=size, num_classes=3)
+    weights = network_weights(reference)
+    with pytest.warns(UserWarning, match=r"fresh head \(head.weight, head.bias\)"):
+        loaded = fe.load_checkpoint(model, {"state_dict": weights})
+    assert loaded.names == names and loaded.fresh == ["head.weight", "head.bias"]
+    tables = [key for key in weights if key.endswith("positional_encoding") or "pos_embed" in key]
+    assert len(loaded.resized) == len(tables)
+    assert model(torch.zeros(1, 3, *size)).isfinite().all()
+
+
+def test_larger_windows_resize_the_tables_of_biases():
+    reference = "timm__swin_tiny_patch4_window7_224"
+    weights = network_weights(reference)
+    model = fe.create_model("swin_tiny", attention="softmax", window=12, img_size=384).double()
+    loaded = fe.load_checkpoint(model, weights)
+    assert len(loaded.resized) == 12
+    key = "blocks.1.attn.relative_position_bias_table"
+    ours = model.stages[2].blocks[1].attn.mixer.mixer.mechanism.relative_position_bias_table
+    assert_close(ours.detach(), resize_square(weights[f"layers.2.{key}"], (23, 23)))
+
+
+def test_places_of_pvt_are_resized_as_the_network_does_at_call_time():
+    weights = network_weights("flatten_pvt_tiny_SSSS")
+    built, called = (
+        fe.create_model("pvt_tiny", attention="softmax", img_size=s).double().eval()
+        for s in ((96, 160), 224)
+    )
+    assert len(fe.load_checkpoint(built, weights).resized) == 4
+    fe.load_checkpoint(called, weights)
+    images = torch.randn(1, 3, 96, 160).double()
+    with torch.no_grad():
+        assert_close(built(images), called(images))
+
+
+def test_a_table_of_a_grid_that_is_not_square_is_named():
+    saved, model = nano(img_size=(28, 56)), nano(img_size=56)
+    with pytest.raises(ValueError, match=r"has 98 places, which is no square grid") as error:
+        fe.load_checkpoint(model, saved.state_dict())
+    assert "\n" not in str(error.value)
+
+
+def test_derived_buffers_are_left_out():
+    state = nano().state_dict()
+    state["blocks.0.attn.relative_position_index"] = torch.zeros(4, 4, dtype=torch.long)
+    state["blocks.1.attn_mask"] = torch.zeros(1, 4, 4)
+    assert fe.load_checkpoint(nano(), state).unexpected == []
