@@ -13,7 +13,7 @@ from einops import rearrange, reduce
 from torch import Tensor, nn
 
 from .checks import check_grid, check_power, check_qkv, widened
-from .linear import kernel_attention, positive
+from .linear import SMALL, kernel_attention, positive
 from .mechanism import Grid, Mechanism
 
 
@@ -46,12 +46,21 @@ def focus(x: Tensor, p: float) -> Tensor:
 
 @widened
 def _focus(x: Tensor, p: float) -> Tensor:
+    sharp, factor = sharpen_(x.clone(), p)
+    return sharp * factor
+
+
+def sharpen_(x: Tensor, p: float) -> tuple[Tensor, Tensor]:
+    """f_p(x) as a product: u ** p, ... d, with u = x / max(x), and a number a row, ... 1.
+
+    x is overwritten by u.
+    """
     smallest = torch.finfo(x.dtype).tiny
-    # A constant for the gradient: what it divides, the factor below restores.
+    # A constant for the gradient: what it divides, the factor restores.
     largest = reduce(x.detach(), "... d -> ... 1", "max").clamp_min(smallest)
-    unit = x / largest
+    unit = x.div_(largest)
     sharp = power(unit, p)
-    return sharp * (largest * norm(unit) / norm(sharp).clamp_min(smallest))
+    return sharp, largest * norm(unit) / norm(sharp).clamp_min(smallest)
 
 
 def norm(x: Tensor) -> Tensor:
@@ -132,26 +141,31 @@ class Focused(Mechanism):
         self.positional_encoding = nn.Parameter(torch.zeros(1, tokens, width))
 
     def prepare(self, q: Tensor, k: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
-        """Steps 1 to 3."""
-        return self.features(q), self.features(self.placed(k, grid))
+        """Step 1. Keys in front of the grid's (a class token) get no position."""
+        return q, self.placed(k, grid)
 
     def placed(self, k: Tensor, grid: Grid) -> Tensor:
-        """Step 1, b m c -> b m c. Keys in front of the grid's (a class token) get no position."""
+        """Keys b m c with the positional encoding of their places in the grid added."""
         places = resize_positions(self.positional_encoding, self.grid, grid)
         extra = k.shape[1] - places.shape[1]
         if extra:
             places = F.pad(places, (0, 0, extra, 0))
         return k + places.to(k.dtype)
 
-    def features(self, x: Tensor) -> Tensor:
-        """Steps 2 and 3, b n c -> b n c, in float32 at least."""
-        return focus(_scaled(x, self.scale), self.p)
-
     def forward(
         self, q: Tensor, k: Tensor, v: Tensor, grid: Grid, mask: Tensor | None = None
     ) -> Tensor:
-        """Step 4, b h n e. As published, a mask is ignored: there are no scores to add it to."""
-        return kernel_attention(q, k, v, self.eps).to(v.dtype)
+        """Steps 2 to 4, b h n e. As published, a mask is ignored: there are no scores for it."""
+        heads, eps = v.shape[1], self.eps
+        q, k = (_scaled(rearrange(t, "b h n d -> b n (h d)"), self.scale) for t in (q, k))
+        if self.p != 1:
+            k, factor = sharpen_(k, self.p)
+            k = k * factor
+            # The query's factor stands in numerator and denominator: only eps is divided by it.
+            q, factor = sharpen_(q, self.p)
+            eps = eps / factor
+        q, k = (rearrange(t, "b n (h d) -> b h n d", h=heads) for t in (q, k))
+        return kernel_attention(q, k, v, eps).to(v.dtype)
 
     def extra_repr(self) -> str:
         """What stands in the module's printed form."""
@@ -160,7 +174,9 @@ class Focused(Mechanism):
 
 @widened
 def _scaled(x: Tensor, scale: Tensor) -> Tensor:
-    return positive(x) / F.softplus(scale)
+    # positive(x) / softplus(scale), with fewer passes over x.
+    inverse = 1 / F.softplus(scale)
+    return torch.addcmul(SMALL * inverse, x.relu(), inverse)
 
 
 def resize_positions(

@@ -8,7 +8,7 @@ is a d x e matrix that all queries share. No n x m map is ever made, and time gr
 """
 
 import torch
-from einops import einsum, rearrange, reduce
+from einops import rearrange, reduce
 from torch import Tensor
 
 from .checks import check_qkv, widened
@@ -57,7 +57,7 @@ def _linear_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 
 @widened
-def kernel_attention(q: Tensor, k: Tensor, v: Tensor, eps: float = 0.0) -> Tensor:
+def kernel_attention(q: Tensor, k: Tensor, v: Tensor, eps: float | Tensor = 0.0) -> Tensor:
     """The normalised product q (k^T v) / (q . sum k) of features that are already non-negative.
 
     Sums over the keys are taken as means, which changes nothing in the quotient and keeps large
@@ -68,7 +68,7 @@ def kernel_attention(q: Tensor, k: Tensor, v: Tensor, eps: float = 0.0) -> Tenso
         q: features of the queries, b h n d.
         k: features of the keys, b h m d.
         v: values, b h m e.
-        eps: added to the denominator (same unit as q . mean k).
+        eps: added to the denominator (same unit as q . mean k): a number, or one a query, b n 1.
 
     Returns:
         b h n e, in float32 at least.
@@ -77,9 +77,21 @@ def kernel_attention(q: Tensor, k: Tensor, v: Tensor, eps: float = 0.0) -> Tenso
     >>> kernel_attention(one, one, torch.arange(3.0).reshape(1, 1, 3, 1)).flatten()
     tensor([1., 1., 1.])
     """
-    memory = einsum(k / k.shape[-2], v, "b h m d, b h m e -> b h d e")
-    mean_key = reduce(k, "b h m d -> b h d", "mean")
-    numerator = einsum(q, memory, "b h n d, b h d e -> b h n e")
-    denominator = einsum(q, mean_key, "b h n d, b h d -> b h n") + eps
-    smallest = torch.finfo(denominator.dtype).tiny
-    return numerator / rearrange(denominator.clamp_min(smallest), "b h n -> b h n 1")
+    if q.shape[1] == 1:
+        q, k, v = (rearrange(t, "b 1 n d -> b n d") for t in (q, k, v))
+        return rearrange(_one_head(q, k, v, eps), "b n e -> b 1 n e")
+    # Head by head on strided views: all heads at once would first copy q, k and v.
+    heads = zip(
+        *(rearrange(t, "b h n d -> b n h d").unbind(2) for t in (q, k, v)),
+        strict=True,
+    )
+    mixed = torch.stack([_one_head(q, k, v, eps) for q, k, v in heads], dim=2)
+    return rearrange(mixed, "b n h e -> b h n e")
+
+
+def _one_head(q: Tensor, k: Tensor, v: Tensor, eps: float | Tensor) -> Tensor:
+    """O = q (k^T v / m) / (q (k^T 1 / m) + eps), with q b n d, k b m d, v b m e: b n e."""
+    memory = k.mT @ v / k.shape[1]
+    mean_key = reduce(k, "b m d -> b d 1", "mean")
+    denominator = q @ mean_key + eps
+    return q @ memory * (1 / denominator.clamp_min(torch.finfo(q.dtype).tiny))

@@ -66,15 +66,14 @@ class TokenMixer(nn.Module):
         key_grid = key_grid or grid
         if type(self) is TokenMixer and fast.fits(self, q, k, v):
             return fast.mix(self, q, k, v, grid, key_grid)
-        q_heads, k_heads, v_heads = self.split(q, k, v, key_grid)
-        mixed = self.mechanism.cross(q_heads, k_heads, v_heads, grid, key_grid, mask)
+        mixed = self.mechanism.cross(*self.split(q, k, v, key_grid), grid, key_grid, mask)
         mixed = rearrange(mixed, "b h n d -> b n (h d)")
         return mixed if self.depthwise is None else mixed + self.local(v, grid, key_grid)
 
     def split(
         self, q: Tensor, k: Tensor, v: Tensor, key_grid: tuple[int, int]
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """The mechanism's features of q and k over the full width, then the heads: b h n d."""
+        """What the mechanism prepares over the full width, then the heads: b h n d."""
         q, k = self.mechanism.prepare(q, k, key_grid)
         q, k, v = (rearrange(t, "b n (h d) -> b h n d", h=self.heads) for t in (q, k, v))
         return q, k, v

@@ -167,10 +167,10 @@ def test_it_runs_where_no_gradient_is_recorded(context, calls):
 
 
 class Sharper(Focused):
-    """Somebody's own features."""
+    """Somebody's own places."""
 
-    def features(self, x):
-        return super().features(x).square()
+    def placed(self, k, grid):
+        return super().placed(k, grid).square()
 
 
 class OtherMixer(TokenMixer):
