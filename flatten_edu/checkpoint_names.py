@@ -1,8 +1,5 @@
 """How others name what this package has, as data: (pattern, our name) in the order of use."""
 
-# Where a saved run keeps the weights, in the order of preference.
-WRAPPERS = ("model", "state_dict", "model_ema", "state_dict_ema")
-
 # Buffers that follow from the sizes; they are made anew.
 DERIVED = ("relative_position_index", "attn_mask")
 

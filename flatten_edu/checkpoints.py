@@ -6,25 +6,18 @@ The names are recognised by trying each table of `NAMES` and keeping the one tha
 """
 
 import math
-import pickle
 import re
 import warnings
-from argparse import Namespace
-from collections import OrderedDict
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
 from os import PathLike
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 from einops import rearrange
 from torch import Tensor, nn
 
 from .attention.focused import resize_positions
-from .checkpoint_names import DERIVED, NAMES, TABLES, WRAPPERS
-
-Weights = dict[str, Tensor]
+from .checkpoint_files import Weights, read, shortened, unwrap
+from .checkpoint_names import DERIVED, NAMES, TABLES
 
 
 class Loaded(NamedTuple):
@@ -84,96 +77,6 @@ def load_checkpoint(
         warnings.warn("; ".join(gaps), stacklevel=2)
     model.load_state_dict({k: v for k, v in weights.items() if k in expected}, strict=False)
     return Loaded(names, resized, fresh, missing, unexpected)
-
-
-def read(source: str | PathLike | Mapping[str, Any]) -> Mapping[str, Any]:
-    """The dict that a file holds, read without running any code in it; a dict is given back."""
-    if isinstance(source, Mapping):
-        return source
-    if not isinstance(source, (str, PathLike)):
-        raise TypeError(
-            "source must be a file's path or a dict of tensors (model.state_dict()), "
-            f"not {type(source).__name__}"
-        )
-    path = Path(source)
-    if not path.is_file():
-        raise FileNotFoundError(f"no checkpoint at {str(path)!r}; it must be a file")
-    if path.suffix == ".safetensors":
-        return _read_safetensors(path)
-    try:
-        with _options_allowed():
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise ValueError(
-            f"{path.name} is no checkpoint of tensors alone: "
-            f"{_reason(error)}. Save it again as model.state_dict()"
-        ) from None
-    except (RuntimeError, EOFError, ValueError, KeyError, UnicodeDecodeError):
-        raise ValueError(_no_checkpoint(path)) from None
-    if not isinstance(content, Mapping):
-        raise ValueError(f"{path.name} holds a {type(content).__name__}, not a dict of tensors")
-    return content
-
-
-def _options_allowed() -> AbstractContextManager:
-    """Lets a file hold the run's options beside the weights, as the authors' files do.
-
-    They are read as a bare namespace or dict; what they say is not looked at. Before torch 2.6
-    nothing can be allowed for one file alone, and such a file is refused.
-    """
-    if torch.__version__ < (2, 6):
-        return nullcontext()
-    # A class of yacs need not be there: its entries go into a plain dict.
-    return torch.serialization.safe_globals([Namespace, (OrderedDict, "yacs.config.CfgNode")])
-
-
-def _read_safetensors(path: Path) -> Mapping[str, Tensor]:
-    try:
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-    except ImportError:
-        raise ImportError(
-            f"{path.name} needs the package safetensors: pip install safetensors"
-        ) from None
-    try:
-        return load_file(path)
-    except SafetensorError:
-        raise ValueError(_no_checkpoint(path)) from None
-
-
-def _no_checkpoint(path: Path) -> str:
-    return (
-        f"{path.name} is no checkpoint: it must be a .safetensors file or one that torch.save wrote"
-    )
-
-
-def _reason(error: Exception) -> str:
-    """What the reader of pickles refused, in a few words of its long message."""
-    found = re.search(r"(?:GLOBAL|class|function) ([\w.]+)", str(error))
-    return f"it wants to make a {found[1]}" if found else "it is damaged, or no such file at all"
-
-
-def unwrap(content: Mapping[str, Any]) -> Weights:
-    """The tensors alone: out of "model", "state_dict" or "model_ema", without wrappers' prefixes.
-
-    >>> list(unwrap({"model": {"module.head.bias": torch.zeros(2)}, "epoch": 3}))
-    ['head.bias']
-    """
-    for wrapper in WRAPPERS:
-        if isinstance(content.get(wrapper), Mapping):
-            return unwrap(content[wrapper])
-    weights = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
-    if not weights or len(weights) < len(content):
-        odd = [str(key) for key in content if str(key) not in weights]
-        raise ValueError(
-            "a checkpoint must be a dict of tensors, alone or under "
-            f"{', '.join(map(repr, WRAPPERS))}, but has "
-            + (f"other entries: {_shortened(odd)}" if odd else "no entry")
-        )
-    for prefix in ("module.", "_orig_mod."):
-        if all(key.startswith(prefix) for key in weights):
-            return unwrap({key.removeprefix(prefix): value for key, value in weights.items()})
-    return weights
 
 
 def translate(weights: Weights, expected: set[str]) -> tuple[str, Weights]:
@@ -281,9 +184,4 @@ def wrong_shapes(weights: Weights, expected: Mapping[str, Tensor]) -> list[str]:
 
 
 def _listed(what: str, names: list[str]) -> list[str]:
-    return [f"{len(names)} {what}: {_shortened(names)}"] if names else []
-
-
-def _shortened(names: list[str], most: int = 12) -> str:
-    rest = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + rest
+    return [f"{len(names)} {what}: {shortened(names)}"] if names else []
