@@ -25,6 +25,7 @@ class Outcome:
     died: bool = False
     printed: str = ""
     replaced: list[str] = field(default_factory=list)
+    absent: bool = False
 
 
 @dataclass

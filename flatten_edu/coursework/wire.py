@@ -32,7 +32,7 @@ def encode(value: Any, depth: int = 0) -> dict:
     >>> encode(torch.tensor([1.0, 2.0]))
     {'kind': 'tensor', 'dtype': 'float32', 'shape': [2], 'values': [1.0, 2.0]}
     >>> decode(encode((3, "x", None)))
-    [3, 'x', None]
+    (3, 'x', None)
     """
     if value is None or isinstance(value, (bool, str)):
         return {"kind": "plain", "value": value[:10_000] if isinstance(value, str) else value}
@@ -44,7 +44,8 @@ def encode(value: Any, depth: int = 0) -> dict:
     if "numpy" in sys.modules and type(value).__module__ == "numpy":
         return _array(value)
     if isinstance(value, (list, tuple)) and depth < 8 and len(value) <= 10_000:
-        return {"kind": "list", "items": [encode(item, depth + 1) for item in value]}
+        kind = "tuple" if isinstance(value, tuple) else "list"
+        return {"kind": kind, "items": [encode(item, depth + 1) for item in value]}
     if isinstance(value, dict) and depth < 8 and len(value) <= 10_000:
         pairs = [[encode(key, 8), encode(item, depth + 1)] for key, item in value.items()]
         return {"kind": "dict", "items": pairs}
@@ -52,7 +53,7 @@ def encode(value: Any, depth: int = 0) -> dict:
 
 
 def decode(message: dict) -> Any:
-    """The value of `encode`; a tuple comes back as a list.
+    """The value of `encode`.
 
     Raises:
         ValueError, KeyError or TypeError: for a message that `encode` did not make.
@@ -61,8 +62,9 @@ def decode(message: dict) -> Any:
     if kind == "tensor":
         values = torch.tensor(message["values"], dtype=DTYPES[message["dtype"]])
         return values.reshape([int(side) for side in message["shape"]])
-    if kind == "list":
-        return [decode(item) for item in message["items"]]
+    if kind in ("list", "tuple"):
+        items = [decode(item) for item in message["items"]]
+        return tuple(items) if kind == "tuple" else items
     if kind == "dict":
         return {decode(key): decode(item) for key, item in message["items"]}
     if kind == "other":
