@@ -6,6 +6,9 @@ DERIVED = ("relative_position_index", "attn_mask")
 # Tables with a row for each place of a grid, which their module keeps as `grid`.
 TABLES = ("pos_embed", "positional_encoding", "relative_position_bias_table")
 
+# Tables (DeiT's, PVT's) that have the class token's place in front.
+CLASS_PLACES = ("pos_embed", "stages.3.embed.pos_embed")
+
 
 def _staged(pattern: str, ours: str) -> list[tuple[str, str]]:
     """A rule for each of four stages: {n} counts them from 1, {i} from 0."""

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from .attention.focused import resize_positions
 from .checkpoint_files import Weights, read, shortened, unwrap
-from .checkpoint_names import DERIVED, NAMES, TABLES
+from .checkpoint_names import CLASS_PLACES, DERIVED, NAMES, TABLES
 
 
 class Loaded(NamedTuple):
@@ -94,10 +94,11 @@ def translate(weights: Weights, expected: set[str]) -> tuple[str, Weights]:
             f"none of the {len(weights)} weights has a known name (the first is "
             f"{next(iter(weights), '')!r}): they belong to another model"
         )
-    if "cls_token" in renamed and "cls_pos" not in renamed and "pos_embed" in renamed:
-        # Elsewhere the class token's place is the first row of the table.
-        table = renamed["pos_embed"]
-        renamed["cls_pos"], renamed["pos_embed"] = table[:, :1], table[:, 1:]
+    for table in CLASS_PLACES:
+        if "cls_token" in renamed and "cls_pos" not in renamed and table in renamed:
+            # Elsewhere the class token's place is the first row of the table.
+            renamed["cls_pos"] = renamed[table][:, :1]
+            renamed[table] = renamed[table][:, 1:]
     return best, renamed
 
 

@@ -177,18 +177,23 @@ def test_every_option_of_every_family(name):
     assert set(options) | {"attention", "num_classes", "img_size"} <= set(options_of(type(model)))
 
 
+def two_stages(name):
+    """One focused block and two of softmax: following every einops pattern takes compilers long."""
+    own = {"sr_ratios": (2, 1), "focused_sr_ratios": (1, 1)} if "pvt" in name else {}
+    own = {"window": 4} if name.startswith("swin") else own
+    own = {"stripes": (1, 2)} if name.startswith("cswin") else own
+    if name.startswith("deit"):
+        return small(name, depth=1).eval()
+    own |= {"widths": (16, 32), "heads": (2, 4), "depths": (1, 2), "mlp_ratios": (4, 4)}
+    return small(name, attention=["focused", "softmax"], **own).eval()
+
+
 @pytest.mark.parametrize(
     "name", [pytest.param(n, marks=() if n == "swin_tiny" else pytest.mark.long) for n in FAMILIES]
 )
 def test_compiled_without_a_break_and_equal(name):
-    # Two stages alone: following every einops pattern takes the compiler long.
-    own = {"sr_ratios": (2, 1), "focused_sr_ratios": (1, 1)} if "pvt" in name else {}
-    own = {"window": 4} if "swin" in name else own
-    own = {"stripes": (1, 2)} if "cswin" in name else own
-    two = {"widths": (16, 32), "heads": (2, 4), "depths": (1, 2), "mlp_ratios": (4, 4)}
-    own |= {"depth": 1} if "deit" in name else two | {"attention": ["focused", "softmax"]}
     torch._dynamo.reset()
-    model, images = small(name, **own).eval(), torch.randn(2, 3, 64, 64)
+    model, images = two_stages(name), torch.randn(2, 3, 64, 64)
     with torch.no_grad():
         compiled = torch.compile(model, fullgraph=True, backend="eager")
         assert torch.allclose(compiled(images), model(images), atol=1e-5)
@@ -207,17 +212,26 @@ def test_compiled_code_is_equal(name, attention):
         )
 
 
-@pytest.mark.parametrize("name", FAMILIES)
-def test_exported_with_any_batch_and_equal(name):
-    model = small(name).eval()
+def export(model):
     batch = torch.export.Dim("batch", min=1, max=64)
-    program = torch.export.export(
-        model, (torch.randn(2, 3, 64, 64),), dynamic_shapes={"images": {0: batch}}
-    )
+    example = (torch.randn(2, 3, 64, 64),)
+    program = torch.export.export(model, example, dynamic_shapes={"images": {0: batch}})
     for size in (2, 5):
         images = torch.randn(size, 3, 64, 64)
         with torch.no_grad():
             assert torch.allclose(program.module()(images), model(images), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_exported_with_any_batch_and_equal(name):
+    export(two_stages(name))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("attention", MECHANISMS)
+@pytest.mark.parametrize("name", FAMILIES)
+def test_whole_networks_are_exported(name, attention):
+    export(small(name, attention=attention).eval())
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -294,6 +308,7 @@ def test_first_values(name):
 
 def test_parameters_without_decay():
     assert fe.create_model("pvt_tiny").no_weight_decay() == set()
+    assert small("pvt_tiny", class_token=True).no_weight_decay() == {"cls_token"}
     assert fe.create_model("deit_tiny", class_token=True).no_weight_decay() == {
         "pos_embed",
         "cls_token",
@@ -302,6 +317,19 @@ def test_parameters_without_decay():
     names = small("swin_tiny").no_weight_decay()
     assert len(names) == 3
     assert all(name.endswith("relative_position_bias_table") for name in names)
+
+
+@pytest.mark.parametrize("name", ["deit_tiny", "pvt_tiny"])
+def test_a_class_token_trains_and_has_no_place_on_the_map(name):
+    model = small(name, class_token=True).train()
+    images = torch.randn(2, 3, 96, 64)
+    tokens = model.forward_features(images)
+    assert torch.equal(model(images), model.head(tokens[:, 0]))
+    grid = model.feature_maps(images)[-1].shape[2:]
+    assert tokens.shape[1] == grid[0] * grid[1] + 1
+    model(images).square().sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+    assert model.cls_token.grad.abs().sum() > 0
 
 
 def test_the_unused_norm_waits_for_no_gradient():
@@ -374,6 +402,7 @@ def test_windows_do_not_see_each_other_nor_around_the_border():
             r"img_size must be .* of at least 32 pixels, but is \(31, 31\)",
         ),
         ("deit_tiny", {"img_size": (16, 15)}, "at least 16 pixels"),
+        ("pvt_tiny", {"class_token": True, "focused_sr_ratios": (8, 4, 2, 2)}, "keeps every key"),
         ("swin_tiny", {"drop_path": 1.0}, "drop_path must be at least 0 and below 1"),
         ("swin_tiny", {"attention": "fokused"}, "attention must be 'softmax'"),
         ("pvt_tiny", {"attention": ["focused"] * 3}, "one entry a stage, 4 in all"),

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from einops import rearrange
+from reference.fill import fill, sample_index
 from reference.numbers import (
     CASES,
     NETWORKS,
@@ -21,9 +22,10 @@ import flatten_edu as fe
 from flatten_edu.attention import SelfAttention, TokenMixer
 from flatten_edu.backbones.common import Block, Mlp
 from flatten_edu.backbones.cswin import BranchMixer
-from flatten_edu.backbones.pvt import PlacedEmbed, ReducedAttention
+from flatten_edu.backbones.pvt import PlacedEmbed
 from flatten_edu.backbones.pvt_v2 import ConvolvedMlp
 from flatten_edu.backbones.pyramid import MapConv, PatchEmbed
+from flatten_edu.backbones.reduced import ReducedAttention
 from flatten_edu.backbones.swin import PatchMerging, RelativeSoftmax
 from flatten_edu.backbones.windows import WindowMixer
 from flatten_edu.checkpoints import rename
@@ -286,3 +288,28 @@ def test_places_of_pvt_are_resized_as_published(case, old, new):
     assert_close(resized, expected)
     if "same_count" in case:
         assert torch.equal(resized, expected)
+
+
+# 8 of the 1000 logits for the first image, from the published PVT's own source.
+PVT_WITH_CLASS = {
+    (224, 224): """
+        0.142191513292 1.986611573292 0.736514852195 2.625749262286
+        -0.530893208786 0.692841292351 1.191149664791 0.954780578287""",
+    (200, 168): """
+        0.181823264429 1.95692219417 -1.076011475085 1.777698131549
+        -0.152647406689 0.390421751913 -0.120734720624 -0.615097737125""",
+}
+
+
+@pytest.mark.parametrize("size", PVT_WITH_CLASS)
+def test_published_pvt_with_its_class_token(size):
+    weights = network_weights("flatten_pvt_tiny_SSSS")
+    for key, shape in (("cls_token", (1, 1, 512)), ("pos_embed4", (1, 50, 512))):
+        weights[key] = torch.from_numpy(fill(key, shape))
+    model = fe.create_model("pvt_tiny", attention="softmax", class_token=True).double().eval()
+    assert fe.load_checkpoint(model, weights).resized == []
+    assert sum(p.numel() for p in model.parameters()) == 13229288
+    with torch.no_grad():
+        logits = model(images(size, batch=1))
+    expected = torch.tensor([float(x) for x in PVT_WITH_CLASS[size].split()], dtype=torch.float64)
+    assert_close(logits.flatten()[sample_index(1000, 8)], expected)

@@ -169,6 +169,11 @@ def check_images(images: Tensor, channels: int, smallest: int) -> None:
         )
 
 
+def start_token(width: int) -> nn.Parameter:
+    """First values of a class token, or of its place: 1 1 c, from a normal of std 0.02."""
+    return nn.Parameter(nn.init.trunc_normal_(torch.empty(1, 1, width), std=0.02))
+
+
 def initialise(module: nn.Module, std: float = 0.02) -> None:
     """Linear layers as published: weights from a truncated normal of std 0.02, biases 0."""
     if isinstance(module, nn.Linear):

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ..attention import SelfAttention
 from ..attention.focused import resize_positions
 from .backbone import Backbone
-from .common import Block, Mlp, image_size, initialise
+from .common import Block, Mlp, image_size, initialise, start_token
 from .registry import register
 
 
@@ -57,8 +57,8 @@ class DeiT(Backbone):
         self.grid = (self.img_size[0] // patch_size, self.img_size[1] // patch_size)
         self.patch_embed = nn.Conv2d(self.in_chans, width, patch_size, stride=patch_size)
         self.pos_embed = nn.Parameter(start_positions(positions, width, self.grid))
-        self.cls_token = nn.Parameter(torch.zeros(1, 1, width)) if class_token else None
-        self.cls_pos = nn.Parameter(torch.zeros(1, 1, width)) if class_token else None
+        self.cls_token = start_token(width) if class_token else None
+        self.cls_pos = start_token(width) if class_token else None
         self.blocks = nn.ModuleList(
             Block(
                 width,

@@ -1,61 +1,22 @@
 """PVT (Wang et al., 2021): a pyramid whose queries look at a reduced map of keys and values.
 
-    stage: patches -> norm -> + positions -> blocks,   keys and values from norm(conv(x)), stride r
+    stage: patches -> norm -> + positions -> blocks
 
-The paper makes all four stages focused, and keeps every key there (r = 1): linear attention can
-afford them, softmax reduces by 8, 4, 2, 1. That is where its gain on PVT comes from.
+The paper makes all four stages focused, with every key, and takes the mean of the last tokens.
+The class token of the published softmax PVT, which enters in the last stage, is an option.
 """
 
-from collections.abc import Sequence
+from typing import Any
 
 import torch
-from einops import rearrange
+from einops import rearrange, repeat
 from torch import Tensor, nn
 
-from ..attention import SelfAttention, is_linear
 from ..attention.focused import resize_positions
-from .pyramid import MapConv, PatchEmbed, Pyramid, check_stages
+from .common import start_token
+from .pyramid import PatchEmbed
+from .reduced import ReducedPyramid
 from .registry import register
-
-
-class ReducedAttention(SelfAttention):
-    """Attention from each token to a reduced map: b y x c -> b y x c.
-
-    Args:
-        width, heads: as in `SelfAttention`.
-        ratio: how many tokens a side become one key; 1 keeps them all.
-        pooled: side of the map of keys if it is averaged to a fixed size, whatever `ratio` is.
-        attention: the other options of `SelfAttention`; `grid` is that of the keys.
-    """
-
-    def __init__(
-        self, width: int, heads: int, ratio: int = 1, pooled: int | None = None, **attention
-    ):
-        super().__init__(width, heads, **attention)
-        self.pool = Pool(pooled) if pooled else nn.Identity()
-        ratio = 1 if pooled else ratio
-        self.sr = MapConv(width, width, ratio, stride=ratio) if pooled or ratio > 1 else None
-        # Its epsilon is 1e-5, other than that of the block's norms.
-        self.norm = nn.LayerNorm(width) if self.sr is not None else nn.Identity()
-        self.act = nn.GELU() if pooled else nn.Identity()
-
-    def forward(
-        self, x: Tensor, context: Tensor | None = None, mask: Tensor | None = None
-    ) -> Tensor:
-        """Attend from x to its reduction (or to `context`): b y x c -> b y x c."""
-        if context is None and self.sr is not None:
-            context = self.act(self.norm(self.sr(self.pool(x))))
-        return super().forward(x, context, mask)
-
-
-class Pool(nn.AdaptiveAvgPool2d):
-    """The mean over parts of a map: b y x c -> b n n c."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        """b y x c -> b n n c."""
-        return rearrange(
-            super().forward(rearrange(input, "b y x c -> b c y x")), "b c y x -> b y x c"
-        )
 
 
 class PlacedEmbed(PatchEmbed):
@@ -83,72 +44,34 @@ class PlacedEmbed(PatchEmbed):
         return resize_positions(self.pos_embed, self.grid, (rows, columns), self.resizing)
 
 
-class ReducedPyramid(Pyramid):
-    """What PVT and PVTv2 share: keys and values come from a reduced map.
-
-    Args:
-        sr_ratios: a number a stage, by which softmax and functions reduce the map of keys.
-        focused_sr_ratios: the same for "linear" and "focused" blocks. To compare a function with
-            them, give `sr_ratios=(1, 1, 1, 1)`.
-        shared: widths, depths, heads (see `Pyramid`), and every family's options.
-    """
-
-    published = (True, True, True, True)
-    # Side of a map of keys that is averaged to a fixed size, if it is.
-    pooled: int | None = None
-
-    def __init__(
-        self,
-        sr_ratios: Sequence[int] = (8, 4, 2, 1),
-        focused_sr_ratios: Sequence[int] = (1, 1, 1, 1),
-        mlp_ratios: Sequence[float] = (8, 8, 4, 4),
-        **shared,
-    ):
-        super().__init__(mlp_ratios=mlp_ratios, **shared)
-        check_stages("sr_ratios", sr_ratios, len(self.widths))
-        check_stages("focused_sr_ratios", focused_sr_ratios, len(self.widths))
-        self.sr_ratios, self.focused_sr_ratios = sr_ratios, focused_sr_ratios
-
-    def ratio(self, stage: int, attention) -> int:
-        """By how much the map of keys is reduced in such a block."""
-        return (self.focused_sr_ratios if is_linear(attention) else self.sr_ratios)[stage]
-
-    def least(self, stage: int) -> int:
-        """There must be tokens for one key."""
-        ratios = [self.ratio(stage, attention) for attention in self.attention[stage]]
-        return 1 if self.pooled else max(ratios)
-
-    def make_attention(self, stage: int, number: int, attention) -> SelfAttention:
-        """Attention to a map reduced as the mechanism can afford."""
-        ratio = self.ratio(stage, attention)
-        rows, columns = (self.pooled or side // ratio for side in self.grids[stage])
-        return ReducedAttention(
-            self.widths[stage],
-            self.heads[stage],
-            ratio,
-            self.pooled,
-            attention=attention,
-            grid=(rows, columns),
-            qkv_bias=self.qkv_bias,
-            **self.mixing,
-        )
-
-
 class PVT(ReducedPyramid):
     """The network; `create_model("pvt_tiny", ...)` gives the published sizes.
 
-    Options: those of `ReducedPyramid`, `Pyramid` and `Backbone`.
+    Args:
+        class_token: whether a class token joins in the last stage, as in the published softmax
+            PVT; without it the tokens are averaged, as in the paper.
+        shared: the options of `ReducedPyramid`, `Pyramid` and `Backbone`.
 
     Shapes: images b c y x -> b classes, sides of at least 32 pixels (fewer with small sr_ratios).
 
     Source: section 5.1 of the paper.
     """
 
-    def __init__(self, **shared):
+    undecayed = ("cls_token",)
+
+    def __init__(self, class_token: bool = False, **shared):
         super().__init__(**shared)
         self.build()
-        # Published with the weights but never used; without a gradient nobody waits for one.
-        self.norm = nn.LayerNorm(self.width, eps=self.eps).requires_grad_(False)
+        if class_token and self.least(len(self.widths) - 1) > 1:
+            raise ValueError(
+                "class_token=True needs a last stage that keeps every key, but sr_ratios end "
+                f"with {self.sr_ratios[-1]} and focused_sr_ratios with {self.focused_sr_ratios[-1]}"
+            )
+        # Without a class token the norm is published with the weights but never used; without a
+        # gradient nobody waits for one.
+        self.norm = nn.LayerNorm(self.width, eps=self.eps).requires_grad_(class_token)
+        self.cls_token = start_token(self.width) if class_token else None
+        self.cls_pos = start_token(self.width) if class_token else None
 
     def shrink(self, stage: int, side: int) -> int:
         """Patches of 4 x 4 pixels, then of 2 x 2 tokens, without what is left over."""
@@ -158,6 +81,37 @@ class PVT(ReducedPyramid):
         """Patches without overlap, with places."""
         side = 4 if stage == 0 else 2
         return PlacedEmbed(channels, width, side, self.grids[stage], first=stage == 0)
+
+    def maps(self, images: Tensor) -> list[Tensor]:
+        """Images b c y x -> the map b y x c of each stage."""
+        return super().maps(images) if self.cls_token is None else self.with_class(images)[0]
+
+    def forward_features(self, images: Tensor) -> Tensor:
+        """Images b c y x -> the last tokens b n c, the class token first if there is one."""
+        if self.cls_token is None:
+            return super().forward_features(images)
+        return self.norm(self.with_class(images)[1])
+
+    def pool(self, tokens: Tensor) -> Tensor:
+        """Tokens b n c -> b c: the class token if there is one, else the mean."""
+        return super().pool(tokens) if self.cls_token is None else tokens[:, 0]
+
+    def with_class(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
+        """The maps b y x c, and the last tokens b n c with the class token in front."""
+        assert self.cls_token is not None and self.cls_pos is not None
+        self.check(images)
+        last: Any = self.stages[-1]
+        x, maps = rearrange(images, "b c y x -> b y x c"), []
+        for stage in self.stages[:-1]:
+            x = stage(x)
+            maps.append(x)
+        x = last.embed(x)
+        grid = (x.shape[1], x.shape[2])
+        first = repeat(self.cls_token + self.cls_pos, "1 1 c -> b 1 c", b=x.shape[0])
+        x = torch.cat([first, rearrange(x, "b y x c -> b (y x) c")], dim=1)
+        for block in last.blocks:
+            x = block(x, grid)
+        return [*maps, rearrange(x[:, 1:], "b (y x) c -> b y x c", y=grid[0])], x
 
 
 for name, depths in {

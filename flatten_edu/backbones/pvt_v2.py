@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from torch import nn
 
 from .common import initialise
-from .pvt import ReducedPyramid
 from .pyramid import MapConv, PatchEmbed
+from .reduced import ReducedPyramid
 from .registry import register
 
 
