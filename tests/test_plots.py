@@ -47,25 +47,26 @@ def measured(name="layers"):
 
 # Every picture, with the values that its sliders walk through in the course.
 PICTURES = {
-    plots.softmax_row: {"query": QUERIES, "length": [0, 0.25, 0.5, 1, 1.5, 2, 4]},
+    plots.softmax_row: {"query": QUERIES, "query_length": [0, 0.25, 0.5, 1, 1.5, 2, 4]},
     plots.map_memory: {"side": [224, 448, 896, 1792], "patch": [16, 8, 4]},
     measured: {"name": ["layers", "brackets", "never"]},
     plots.brackets: {"n": [25, 49, 100, 196, 300, 400], "d": [4, 8, 16, 32, 64]},
-    plots.kernels: {"length": [0.5, 1, 2, 4, 8]},
+    plots.kernels: {"query_length": [0.5, 1, 2, 4, 8]},
     plots.two_maps: {"query": QUERIES},
     plots.figure4: {"p": [1, 2, 3, 4, 8, 16, 32]},
-    plots.pair: {"y": [5, 30, 44, 50, 80], "p": [1, 2, 3, 8, 32]},
+    plots.pair: {"y_angle": [5, 30, 44, 50, 80], "p": [1, 2, 3, 8, 32]},
     plots.proposition1: {
         "p": [1, 2, 3, 4, 8, 16, 32],
         "features": ["ReLU", "dense"],
         "d": [16, 64],
     },
-    plots.entropy: {"length": [1, 1.5, 2, 2.5]},
+    plots.entropy: {"query_length": [1, 1.5, 2, 2.5]},
     plots.spectrum: {"d": [4, 8, 16, 32, 64], "p": [3, 1, 8, 32]},
     plots.rank_bound: {"n": [16, 49, 100, 196], "p": [3, 1, 8, 32]},
     plots.same_features: {"seed": [0, 1, 2, 3]},
-    plots.depthwise: {"size": [1, 3, 5, 7]},
-    plots.restored: {"size": [1, 3, 5, 7]},
+    plots.depthwise: {"kernel_size": [1, 3, 5, 7]},
+    plots.restored: {"kernel_size": [1, 3, 5, 7]},
+    plots.reach: {"layers": [1, 2, 3, 4, 7], "kernel_size": [5, 3, 7]},
     plots.rows: {"query": QUERIES, "p": [1, 2, 3, 4, 8, 16, 32]},
 }
 
@@ -182,7 +183,7 @@ def test_entropies_are_those_of_the_paper(seed):
 
 
 def test_the_entropy_picture_draws_the_measured_curve_and_levels():
-    axes = plots.entropy(length=2).axes[0]
+    axes = plots.entropy(query_length=2).axes[0]
     curve = next(line for line in axes.lines if line.get_gid() == "focused")
     at = dict(zip(curve.get_xdata().round(6), curve.get_ydata(), strict=True))
     for p in (1, 2, 4, 8, 16, 32):
@@ -221,7 +222,7 @@ def test_proposition1_picture_shows_and_tells_the_shares():
 
 
 def test_a_pair_on_one_axis_may_first_move_apart():
-    figure = plots.pair(y=44, p=3)
+    figure = plots.pair(y_angle=44, p=3)
     curve = figure.axes[1].lines[1].get_ydata()
     before = math.cos(math.radians(24))
     assert curve[0] == pytest.approx(before)
@@ -241,7 +242,7 @@ def test_a_digit_becomes_196_tokens_of_equal_length_and_its_patches_become_it_ag
 
 
 def test_softmax_row_draws_scores_weights_and_mixed_values():
-    figure = plots.softmax_row(query=(2, 6), length=2)
+    figure = plots.softmax_row(query=(2, 6), query_length=2)
     tokens, n = plots.digit_tokens(), 2 * 14 + 6
     images = [axes.images[0].get_array() for axes in figure.axes[1:4]]
     scores = 2 * (tokens.k[0, 0] @ tokens.q[0, 0, n]) / 8
@@ -383,7 +384,7 @@ def test_linear_outputs_are_most_alike_and_the_branch_tells_them_apart(seed):
 
 
 def test_the_branch_picture_shows_the_matrix_and_its_border_rows():
-    figure = plots.depthwise(size=5)
+    figure = plots.depthwise(kernel_size=5)
     matrix = figure.axes[0].images[0].get_array()
     assert matrix.shape == (49, 49)
     assert (matrix[0] != 0).sum() == 9 and (matrix[24] != 0).sum() == 25
@@ -412,3 +413,15 @@ def test_any_branch_restores_the_rank_neighbours_or_not(size):
     widths = [box.get_width() for box in figure.artists if box.get_gid()]
     assert np.allclose(np.array(widths) / widths[0], np.array(ranks) / 196)
     assert "end at 64" in figure.alt and "go on to 196" in figure.alt
+
+
+def test_reach_grows_by_half_a_kernel_a_layer():
+    for layers, size in ((1, 3), (2, 3), (1, 5), (3, 5), (2, 7)):
+        steps = layers * (size // 2)
+        rows = torch.arange(14)
+        near = (rows - 7).abs() <= steps
+        assert plots.reached(layers, size).equal(near[:, None] & near[None, :])
+    assert "25 of 196 through 1 depthwise layer" in plots.reach().alt
+    assert "needs 4 layers" in plots.reach().alt
+    with pytest.raises(ValueError, match="kernel_size must be at least 3"):
+        plots.reach(kernel_size=1)

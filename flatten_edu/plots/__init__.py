@@ -19,6 +19,7 @@ from .memory import bytes_in_words, map_bytes, map_memory  # noqa: E402
 from .pair import pair  # noqa: E402
 from .proposition1 import closeness, proposition1, shares_that_hold  # noqa: E402
 from .rank_bound import rank_bound, ranks  # noqa: E402
+from .reach import reach, reached  # noqa: E402
 from .restored import control_ranks, restored, restored_maps  # noqa: E402
 from .row import softmax_row  # noqa: E402
 from .rows import digit_map, rows, two_maps  # noqa: E402
@@ -56,6 +57,8 @@ __all__ = [
     "random_queries",
     "rank_bound",
     "ranks",
+    "reach",
+    "reached",
     "restored",
     "restored_maps",
     "rows",

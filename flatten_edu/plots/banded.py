@@ -17,13 +17,13 @@ SIDE, CHANNELS, LIMIT = 7, 16, 0.25
 CORNER, MIDDLE = 0, 24  # tokens
 
 
-def depthwise(size: int = 5) -> Card:
+def depthwise(kernel_size: int = 5) -> Card:
     """M_DWC on 7 x 7 tokens, two of its rows as maps, and the ranks with and without it.
 
     Args:
-        size: side of the kernel, 1, 3, 5 or 7.
+        kernel_size: side of the kernel, 1, 3, 5 or 7.
     """
-    kernel = branch_kernel(size)
+    kernel, square = branch_kernel(kernel_size), f"{kernel_size} × {kernel_size}"
     matrix = depthwise_matrix(kernel, (SIDE, SIDE))
     tokens = digit_tokens(d=CHANNELS, patch=4)
     map = attention_map(tokens.q, tokens.k, "focused")[0, 0]
@@ -31,20 +31,20 @@ def depthwise(size: int = 5) -> Card:
     ranks = [int(numerical_rank(x)) for x in (map, both, matrix)]
     card = Card(
         f"The branch is a banded matrix that lifts rank {ranks[0]} to {ranks[1]}",
-        f"Random {size} × {size} kernel, zero padding, 7 × 7 = 49 tokens; focused map of a digit "
+        f"Random {square} kernel, zero padding, 7 × 7 = 49 tokens; focused map of a digit "
         f"with d = {CHANNELS}, p = 3",
     )
-    counts = _matrix_and_rows(card, matrix, size)
+    counts = _matrix_and_rows(card, matrix, kernel_size)
     _sum(card, map, both, ranks)
     card.alt = (
-        f"A banded 49 by 49 matrix with the weights of a {size} x {size} kernel, rank {ranks[2]}. "
+        f"A banded 49 by 49 matrix with the weights of a {square} kernel, rank {ranks[2]}. "
         f"Its row for the corner token has {counts[0]} weights, the row for the middle token "
         f"{counts[1]}. The focused map has rank {ranks[0]}, with the branch added {ranks[1]}."
     )
     return card
 
 
-def _matrix_and_rows(card: Card, matrix: Tensor, size: int) -> list[int]:
+def _matrix_and_rows(card: Card, matrix: Tensor, kernel_size: int) -> list[int]:
     axes = card.place(0.42, 0.62, 2.6, 2.6)
     shown = show_signed(axes, matrix, LIMIT, COLOURS["depthwise"])
     _grid(axes, 49)
@@ -57,7 +57,7 @@ def _matrix_and_rows(card: Card, matrix: Tensor, size: int) -> list[int]:
     for token, name, y in ((CORNER, "corner", 2.05), (MIDDLE, "middle", 0.62)):
         row = matrix[token]
         counts.append(int((row != 0).sum()))
-        words = f"{name}: {counts[-1]} of {size**2}"
+        words = f"{name}: {counts[-1]} of {kernel_size**2}"
         card.write(3.6, y + 1.3, words, 10.5)
         small = card.place(3.6, y, 1.17, 1.17)
         show_signed(small, rearrange(row, "(y x) -> y x", y=SIDE), LIMIT)

@@ -38,14 +38,14 @@ def random_entropy(mechanism: str, p: float = 3, length: float = 1) -> float:
     return float(row_entropy(attention_map(length * q, k, mechanism, p)).mean())
 
 
-def entropy(length: float = 2) -> Card:
+def entropy(query_length: float = 2) -> Card:
     """Row entropy against p, with softmax for queries as drawn and `length` times as long.
 
     Args:
-        length: factor on the queries, above 0; focused attention does not notice it.
+        query_length: factor on the queries, above 0; focused attention does not notice it.
     """
     focused = np.array([random_entropy("focused", p) for p in POWERS])
-    soft, longer = random_entropy("softmax"), random_entropy("softmax", length=length)
+    soft, longer = random_entropy("softmax"), random_entropy("softmax", length=query_length)
     card = Card(
         "The power p sharpens focused attention, a longer q sharpens softmax",
         "Random q and k, N = 196, d = 64, four heads.  Insets: sorted weights of a row, "
@@ -65,7 +65,7 @@ def entropy(length: float = 2) -> Card:
     for level, width in ((soft, 2.0), (longer, 2.6)):
         axes.axhline(level, color=COLOURS["softmax"], linewidth=width, gid="softmax")
     axes.plot(np.log2(POWERS), focused, color=COLOURS["focused"], linewidth=3, gid="focused")
-    _levels(axes, soft, longer, length)
+    _levels(axes, soft, longer, query_length)
     for p, left in ((1, 0.05), (3, 1.2), (8, 2.56)):
         _inset(axes, p, left)
     crossing = _power_as_sharp_as(longer, focused)
@@ -73,7 +73,7 @@ def entropy(length: float = 2) -> Card:
         f"A green curve of entropy falls from {focused[0]:.2f} at p = 1 to "
         f"{random_entropy('focused', 3):.2f} at p = 3 and {focused[-1]:.2f} at p = 32; it does not "
         f"depend on the length of q. Level blue lines: softmax at {soft:.2f}, and with q "
-        f"{length:g} times as long at {longer:.2f}, {crossing}."
+        f"{query_length:g} times as long at {longer:.2f}, {crossing}."
     )
     return card
 

@@ -33,19 +33,19 @@ def _directions(degrees: Tensor) -> Tensor:
     return rearrange([angles.cos(), angles.sin()], "entry n -> 1 1 n entry")
 
 
-def kernels(length: float = 1) -> Card:
+def kernels(query_length: float = 1) -> Card:
     """The weight of a key against its direction, for the exponential and for the ReLU kernel.
 
     Args:
-        length: length of the query, above 0.
+        query_length: above 0.
     """
-    soft, linear = (shares_by_direction(m, length).numpy() for m in ("softmax", "linear"))
+    soft, linear = (shares_by_direction(m, query_length).numpy() for m in ("softmax", "linear"))
     if soft.max() > 1.25 * linear.max():
         seen = "exp makes a peak, the kernel keeps its hill"
     else:
         seen = "both make a hill, and the kernel has an edge"
     card = Card(
-        f"A query of length {length:g}: {seen}",
+        f"A query of length {query_length:g}: {seen}",
         "Weight of 360 keys of length 1, one a degree, for a query at 30°; d = 2, "
         "in shares of 1/360",
     )

@@ -13,13 +13,14 @@ from .proposition1 import POWERS, closeness, power_axis
 from .style import COLOURS, GREY, INK, RULE, Card
 
 
-def pair(y: float = 44, p: float = 3, x: float = 20) -> Card:
+def pair(y_angle: float = 44, p: float = 3, x_angle: float = 20) -> Card:
     """Two arrows of length 1 in a quarter plane and their inner product against p.
 
     Args:
-        y, x: their angles in degrees, 0 to 90; below 45 the first entry is the largest.
+        y_angle, x_angle: in degrees, 0 to 90; below 45 the first entry is the largest.
         p: focusing power, at least 1.
     """
+    x, y = x_angle, y_angle
     angles = torch.tensor([x, y], dtype=torch.float64).deg2rad()
     a, b = rearrange([angles.cos(), angles.sin()], "entry v -> v entry")
     curve = np.array([float(closeness(a, b, power)) for power in POWERS])

@@ -10,21 +10,21 @@ from .tokens import GRID, digit_tokens, half_weight, unpatch
 PANEL, PITCH, BOTTOM = 1.68, 1.96, 0.98
 
 
-def softmax_row(query: tuple[int, int] = (7, 8), length: float = 1) -> Card:
+def softmax_row(query: tuple[int, int] = (7, 8), query_length: float = 1) -> Card:
     """From one query's scores to weights to values, on a digit.
 
     Args:
         query: (row, column) of the query's patch on the grid of 14 x 14.
-        length: factor on the queries; 1 leaves them as long as the keys.
+        query_length: factor on the queries; 1 leaves them as long as the keys.
     """
     tokens = digit_tokens()
     d = tokens.q.shape[-1]
     n = query[0] * GRID[1] + query[1]
-    scores = length * (tokens.k[0, 0] @ tokens.q[0, 0, n]) / d**0.5 + 0.0  # no -0
-    map = attention_map(length * tokens.q, tokens.k, "softmax")
+    scores = query_length * (tokens.k[0, 0] @ tokens.q[0, 0, n]) / d**0.5 + 0.0  # no -0
+    map = attention_map(query_length * tokens.q, tokens.k, "softmax")
     half = half_weight(map[0, 0, n])
     card = Card(
-        _title(length, half),
+        _title(query_length, half),
         "Softmax attention of one patch (black frame) on a digit of "
         "14 × 14 patches; untrained tokens",
         height=3.7,
