@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from .self_attention import TokenMixer
 
 _PLAIN = (Tensor, nn.Parameter)
-_DTYPES = (torch.float32, torch.float64)
+# How many powers of ten below 1 a number may lie, and keep its digits.
+_DIGITS = {torch.float32: 30, torch.float64: 300}
 
 
 def fits(mixer: "TokenMixer", q: Tensor, k: Tensor, v: Tensor) -> bool:
@@ -49,7 +50,7 @@ def fits(mixer: "TokenMixer", q: Tensor, k: Tensor, v: Tensor) -> bool:
         tensors += [branch.weight, branch.weight if branch.bias is None else branch.bias]
     dtype = q.dtype
     return (
-        dtype in _DTYPES
+        dtype in _DIGITS
         and all(type(tensor) in _PLAIN and tensor.dtype == dtype for tensor in tensors)
         and not (torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors))
         and not is_watched(mechanism)
@@ -78,18 +79,19 @@ def mix(mixer: "TokenMixer", q: Tensor, k: Tensor, v: Tensor, grid: Grid, keys: 
     mechanism: Focused = mixer.mechanism  # pyright: ignore[reportAssignmentType]
     branch, heads, d = mixer.depthwise, mixer.heads, q.shape[-1] // mixer.heads
     inverse = F.softplus(mechanism.scale).reciprocal_()
+    scaling = inverse, SMALL * inverse, mechanism.p
 
-    k, shrink = _features(mechanism.placed(k, keys).relu_(), inverse, mechanism.p)
+    k, shrink = _features(mechanism.placed(k, keys).relu_(), *scaling)
     k /= shrink * k.shape[1]
     mean_key = k.sum(1, keepdim=True)
     pairs = zip(k.split(d, -1), v.split(d, -1), strict=True)
     memories = [torch.bmm(k_h.mT, v_h) for k_h, v_h in pairs]
 
-    q, shrink = _features(q.relu(), inverse, mechanism.p)
+    q, shrink = _features(q.relu(), *scaling)
     # The keys are used up: what was theirs takes the products with the mean key.
     products = torch.mul(q, mean_key, out=k if k.shape == q.shape else None)
     denominator = products.unflatten(-1, (heads, d)).sum(-1, keepdim=True)
-    denominator += mechanism.eps * shrink[..., None]
+    denominator.add_(shrink[..., None], alpha=mechanism.eps)
     q.unflatten(-1, (heads, d)).div_(denominator)
 
     mixed = torch.empty_like(q) if branch is None else mixer.local(v, grid, keys)
@@ -99,19 +101,19 @@ def mix(mixer: "TokenMixer", q: Tensor, k: Tensor, v: Tensor, grid: Grid, keys: 
     return mixed
 
 
-def _features(x: Tensor, inverse: Tensor, p: float) -> tuple[Tensor, Tensor]:
+def _features(x: Tensor, inverse: Tensor, least: Tensor, p: float) -> tuple[Tensor, Tensor]:
     """u ** p, written over x = ReLU(x), and |u ** p| / |y| by which to divide it for f_p(y).
 
-    y = (x + 1e-6) / softplus(scale), and u is y divided by a number of its row, which f_p, being
-    homogeneous, does not see: the norm, which is needed anyway, or the largest entry where powers
-    of what the norm leaves could vanish (the largest of c entries is at least c ** -0.5 then).
+    y = (x + 1e-6) / softplus(scale), where `inverse` is 1 / softplus(scale) and `least` the y of
+    0. u is y divided by a number of its row, which f_p, being homogeneous, does not see: the norm,
+    which is needed anyway, or the largest entry where powers of what the norm leaves could vanish
+    (the largest of c entries is at least c ** -0.5 then).
     """
-    torch.addcmul(SMALL * inverse, x, inverse, out=x)
+    torch.addcmul(least, x, inverse, out=x)
     if p == 1:
         return x, x.new_ones(1)
     length = norm(x)
-    digits = -math.log10(torch.finfo(x.dtype).tiny)
-    divisor = length if p * math.log10(x.shape[-1]) < digits - 8 else x.amax(-1, keepdim=True)
-    x /= divisor
+    vanishing = p * math.log10(x.shape[-1]) > _DIGITS[x.dtype]
+    x /= x.amax(-1, keepdim=True) if vanishing else length
     x = power(x, p) if p == int(p) and p != 3 else x.pow_(p)
-    return x, norm(x) / length
+    return x, norm(x).div_(length)
