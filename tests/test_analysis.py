@@ -17,6 +17,7 @@ from flatten_edu.analysis import (
     singular_values,
 )
 from flatten_edu.attention import depthwise_matrix, linear_attention
+from flatten_edu.attention.mechanism import name_of
 
 
 def orthogonal(size, seed):
@@ -69,7 +70,9 @@ def test_an_unknown_mechanism_is_named():
         attention_map(torch.ones(1, 1, 2, 2), torch.ones(1, 1, 2, 2), "flash")
 
 
-@pytest.mark.parametrize("attention", ["softmax", "linear", "focused", linear_attention], ids=str)
+@pytest.mark.parametrize(
+    "attention", ["softmax", "linear", "focused", linear_attention], ids=name_of
+)
 def test_recorded_maps_mix_the_values_as_the_model_does(attention):
     torch.manual_seed(0)
     model = fe.create_model("deit_nano", attention=attention, depthwise=False)

@@ -9,6 +9,7 @@ from torch.testing import assert_close
 
 from flatten_edu.attention import Mechanism, SelfAttention, linear_attention
 from flatten_edu.attention.focused import resize_positions
+from flatten_edu.attention.mechanism import name_of
 
 ARMS = ["softmax", "linear", "focused", linear_attention]
 
@@ -23,7 +24,7 @@ def tokens(y=6, x=4, seed=1):
 
 
 @pytest.mark.parametrize("depthwise", [None, True, False])
-@pytest.mark.parametrize("attention", ARMS, ids=str)
+@pytest.mark.parametrize("attention", ARMS, ids=name_of)
 def test_every_arm_has_the_parts_it_should_have(attention, depthwise):
     module = make(attention, depthwise=depthwise)
     names = dict(module.named_parameters())
@@ -47,13 +48,13 @@ def test_the_branch_is_added_to_any_mechanism():
     assert_close(with_branch(tokens()) - without(tokens()), change.expand(2, 6, 4, 16))
 
 
-@pytest.mark.parametrize("attention", ARMS, ids=str)
+@pytest.mark.parametrize("attention", ARMS, ids=name_of)
 def test_a_context_of_itself_is_self_attention(attention):
     module = make(attention)
     assert_close(module(tokens(), context=tokens()), module(tokens()))
 
 
-@pytest.mark.parametrize("attention", ARMS, ids=str)
+@pytest.mark.parametrize("attention", ARMS, ids=name_of)
 def test_cross_attention_sees_the_context_only(attention):
     module = make(attention, grid=(3, 5))
     x, context = tokens(), tokens(3, 5, seed=2)
@@ -64,7 +65,7 @@ def test_cross_attention_sees_the_context_only(attention):
     assert (module(x, changed) - before).abs().max() > 1e-6
 
 
-@pytest.mark.parametrize("attention", ARMS, ids=str)
+@pytest.mark.parametrize("attention", ARMS, ids=name_of)
 def test_a_class_token_asks_and_is_asked_but_has_no_place(attention):
     module = make(attention)
     flat = torch.cat([torch.ones(2, 1, 16).double(), tokens().flatten(1, 2)], dim=1)
@@ -114,7 +115,7 @@ def test_a_mechanism_of_ones_own_gets_the_grid():
     assert make(Nearest()).forward(tokens()).shape == (2, 6, 4, 16)
 
 
-@pytest.mark.parametrize("attention", ["softmax", "linear", "focused", linear_attention], ids=str)
+@pytest.mark.parametrize("attention", ARMS, ids=name_of)
 def test_modules_can_be_copied_and_pickled(attention):
     module = make(attention)
     for twin in (copy.deepcopy(module), pickle.loads(pickle.dumps(module))):
