@@ -69,7 +69,8 @@ def load_checkpoint(
     gaps = _listed("missing", missing) + _listed("unexpected", unexpected)
     if complaints or (strict and gaps) or len(missing) == len(expected):
         title = f"the weights ({names} names) do not fit {type(model).__name__}: "
-        raise ValueError(title + "; ".join(gaps + complaints))
+        hint = "; make it with class_token=True" if "cls_token" in unexpected else ""
+        raise ValueError(title + "; ".join(gaps + complaints) + hint)
     if fresh:
         gaps.insert(0, f"{type(model).__name__} starts with a fresh head ({', '.join(fresh)})")
         getattr(model, "reset_classifier", lambda _: None)(getattr(model, "num_classes", 0))

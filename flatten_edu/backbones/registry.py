@@ -19,7 +19,7 @@ def list_models(family: str = "") -> list[str]:
     >>> list_models("deit")
     ['deit_tiny', 'deit_small', 'deit_base', 'deit_nano']
     """
-    return [name for name in _MODELS if name.startswith(family)]
+    return [name for name in _MODELS if family in ("", name.rpartition("_")[0])]
 
 
 def create_model(name: str, **options) -> nn.Module:
