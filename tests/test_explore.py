@@ -213,6 +213,14 @@ def test_an_error_under_a_slider_is_told_kept_and_passes_by(live):
     assert widget.said[1]["alt"] == "p = 3, <head> 0"
 
 
+def test_the_figure_knows_its_sliders_values_and_errors():
+    explorer = fe.explore(broken, p=[1, 2, 3])
+    explorer.live = Spoken(explorer.frames)
+    explorer.live.positions = [1]
+    assert explorer.values == {"p": 2}
+    assert explorer.errors == explorer.live.errors != []
+
+
 def test_a_page_loaded_anew_gets_the_present_frame_again(live):
     widget = live(square, p=[1, 2, 3])
     widget.positions = [2]

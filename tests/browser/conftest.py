@@ -50,6 +50,11 @@ WATCH = """picture => {
     });
 }"""
 IDLE = "jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
+ERRORS = """() => jupyterapp.shell.currentWidget.content.model.toJSON().cells
+    .flatMap((cell) => cell.outputs ?? [])
+    .filter((output) => output.output_type === "error")
+    .map((output) => `${output.ename}: ${output.evalue}`)
+"""
 # A command of JupyterLab, as its menus call it; an error where it takes too long.
 COMMAND = """async ([name, milliseconds]) => {
     const late = new Promise((_, fail) =>
@@ -105,6 +110,7 @@ class Server:
         own = {f"JUPYTER_{kind}_DIR": str(folder / kind) for kind in ("CONFIG", "DATA", "RUNTIME")}
         self.environment = {**os.environ, **own, "IPYTHONDIR": str(folder), "HOME": str(folder)}
         self.environment.pop("FLATTEN_EDU_FRAMES", None)
+        self.environment["FLATTEN_EDU_FAST"] = "1"
         self.log = (folder / "jupyter.log").open("w+")
         self.process = subprocess.Popen(
             [
@@ -172,9 +178,11 @@ class Lab:
         page.evaluate(COMMAND, [name, 1000 * seconds])
 
     def run_all(self, page: Any) -> None:
-        """Run all cells of the notebook."""
+        """Run all cells of the notebook; an error in one of them fails the test."""
         page.wait_for_function(IDLE, timeout=120_000)  # sooner, it would ask which kernel to take
         self.command(page, "notebook:run-all-cells")
+        errors = page.evaluate(ERRORS)
+        assert errors == [], f"cells failed in JupyterLab: {errors}"
 
     def step(self, page: Any, slider: Any, key: str, presses: int, pause: float = 0) -> list[float]:
         """Press the key on the slider again and again; milliseconds from each to its picture."""

@@ -147,3 +147,9 @@ def test_two_figures_on_a_page_move_alone_and_each_stands_once(lab, notebook):
     shows(page, "Bars at p = 5, head 0.")
     assert sliders(page).first.get_attribute("aria-valuetext") == "4"
     shows(page, "Bars at p = 4, head 0.")
+
+
+def test_an_error_at_the_start_fails_the_cell_and_is_seen_by_these_tests(lab, notebook):
+    page = lab.open(notebook(PICTURES, "fe.explore(broken, head=[2])"))
+    with pytest.raises(AssertionError, match="broken has no parameter 'head'"):
+        lab.run_all(page)

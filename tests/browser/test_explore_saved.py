@@ -1,14 +1,18 @@
 """`explore` in saved pages: frames that move without a kernel, a network, or even a script."""
 
+import io
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from nbformat import v4
+from PIL import Image
 
 import flatten_edu as fe
 from flatten_edu._card import page as saved_page
+from flatten_edu._frames import render
 
 pytestmark = pytest.mark.browser
 
@@ -55,6 +59,10 @@ def test_keys_move_the_frames_without_kernel_or_network(new_page, html, tmp_path
     assert page.locator("figcaption").inner_text() == "Bars at p = 4, <head> 0."
     page.get_by_role("slider", name="head").press("End")
     assert pictures(page) == ["Bars at p = 4, <head> 1."]
+    shown = Image.open(io.BytesIO(page.locator("img").screenshot())).convert("RGB")
+    off = np.abs(np.asarray(shown).astype(int) - render(bars(p=4, head=1), "bars"))
+    assert off.shape == (300, 600, 3)
+    assert (off > 24).mean() < 0.002
     page.get_by_role("slider", name="head").press("Home")
     page.get_by_role("slider", name="p").press("ArrowLeft")
     assert page.locator("img").get_attribute("src") == before
