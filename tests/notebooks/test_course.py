@@ -1,4 +1,4 @@
-"""The course's notebooks (nbmake executes them): the outputs of each are those of its code, its cells are short."""
+"""The course's notebooks, which nbmake executes: fresh outputs, short cells, no hidden error."""
 
 import ast
 import re
