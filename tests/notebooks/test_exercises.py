@@ -1,0 +1,109 @@
+"""The exercises of the chapters: right answers pass, wrong ones are told, none at all is no error."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+
+import flatten_edu as fe
+from flatten_edu import timing
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+
+# For each exercise of a chapter: code in the place of the empty answer, right and wrong.
+ANSWERS = {
+    "01_softmax_attention": [
+        ("answer = None", "answer = 56**4", "answer = 56**2"),
+        (
+            "mixed = None",
+            "mixed = (k[0, 0] @ query / 8).softmax(0) @ v[0, 0]",
+            "mixed = (k[0, 0] @ query).softmax(0) @ v[0, 0]",
+        ),
+        ("factor = None", "factor = 1.896", "factor = 1.0"),
+    ],
+    "02_linear_attention": [
+        ("answer = None", "answer = 32", "answer = 64"),
+        (
+            "answer = None",
+            "phi = fe.attention.positive\n"
+            "for j in range(196):\n"
+            "    memory += phi(keys[j])[:, None] * values[j]\n"
+            "    total += phi(keys[j])\n"
+            "answer = phi(query) @ memory / (phi(query) @ total)",
+            "answer = fe.attention.positive(query) @ memory",
+        ),
+        (
+            "    fq, fk = fe.attention.positive(q), fe.attention.positive(k)\n",
+            "    fq, fk = q.relu() ** 12, k.relu() ** 12\n",
+            None,
+        ),
+    ],
+    "03_focus_ability": [
+        ("answer = None", "answer = 5", "answer = 4"),
+        (
+            "    return None",
+            "    y = x**p\n"
+            "    return y * x.norm(dim=-1, keepdim=True) / y.norm(dim=-1, keepdim=True)",
+            "    return x**p",
+        ),
+        ("answer = None", "answer = 7.2", "answer = 6.8"),
+    ],
+    "04_rank_collapse": [
+        ("answers = None", "answers = (32, 16)", "answers = (49, 16)"),
+        ("mine = None", "mine = torch.ones(1, 1, 196, 64).double()", "mine = query"),
+        ("heads = None", "heads = 4", "heads = 3"),
+    ],
+    "05_depthwise_restoration": [
+        ("answer = None", "answer = 64**2", "answer = 25 * 196"),
+        (
+            "mine = None",
+            "mine = torch.eye(3)[[0]].expand(3, 3) * torch.eye(3)[:, [1]]",
+            "mine = torch.zeros(3, 3)",
+        ),
+        ("sides = None", "sides = [3, 4, 6]", "sides = [14]"),
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def chapter():
+    """The names that a chapter has defined before its exercises, and the exercises' code."""
+    kept = {}
+
+    def run(stem):
+        if stem not in kept:
+            cells = nbformat.read(NOTEBOOKS / f"{stem}.ipynb", as_version=4).cells
+            names: dict = {}
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(fe, "explore", lambda *args, **values: None)
+                patch.setattr(timing, "_SECONDS", 0)
+                patch.setenv("FLATTEN_EDU_FAST", "1")
+                exercises = []
+                for cell in cells:
+                    if "exercise" in cell.metadata.get("tags", []):
+                        exercises.append(cell.source)
+                    elif cell.cell_type == "code" and not cell.metadata.get("tags"):
+                        exec(cell.source, names)
+                    elif cell.cell_type == "code" and stem[:2] in ("03", "05"):
+                        exec(cell.source, names)
+            kept[stem] = names, exercises
+        return kept[stem]
+
+    return run
+
+
+@pytest.mark.notebook
+@pytest.mark.parametrize("stem", ANSWERS)
+def test_right_answers_pass_and_wrong_ones_are_told(chapter, stem, capsys):
+    names, exercises = chapter(stem)
+    assert len(exercises) == len(ANSWERS[stem]) == 3
+    for source, (empty, right, wrong) in zip(exercises, ANSWERS[stem], strict=True):
+        assert empty in source
+        exec(source, dict(names))
+        capsys.readouterr()
+        exec(source.replace(empty, right, 1), dict(names))
+        said = capsys.readouterr().out
+        assert said.startswith(("Right", "mean entropy")), f"{right}: {said}"
+        if wrong:
+            with pytest.raises(AssertionError):
+                exec(source.replace(empty, wrong, 1), dict(names))
