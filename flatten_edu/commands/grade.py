@@ -17,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--function-seconds", type=float, default=15.0, help="limit for a function (15)")
     add("--memory", type=float, default=4.0, help="limit in GB (4)")
     add("--jobs", type=int, default=2, help="notebooks at once (2)")
+    add("--own", type=Path, help="solved source files with exercises of your own")
     add("--seed", type=int, default=1, help="draws the hidden examples (1)")
 
 
@@ -43,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stderr.write(f"{line}\n")
         sys.stderr.flush()
 
-    rows = grade(arguments.folder, arguments.seed, limits, arguments.jobs, told)
+    rows = grade(arguments.folder, arguments.seed, limits, arguments.jobs, arguments.own, told)
     csv, readable = save(rows, output)
     sys.stdout.write(f"{as_table(rows)}\nThe table is in {csv} and {readable}\n")
     return 0

@@ -5,10 +5,12 @@ from __future__ import annotations
 import difflib
 import functools
 import importlib
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .exercise import Exercise
+    from .result import Result
 
 CHAPTERS = range(1, 10)
 
@@ -31,6 +33,12 @@ class Checks:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
             raise AttributeError(f"there is no check {name!r}; did you mean check.{near}?")
         return known[name]
+
+    def examples(self, function: Callable, examples: Sequence[tuple[tuple, Any]]) -> Result:
+        """Check a function against ((arguments), result) pairs: for a teacher's own exercise."""
+        from .own import by_examples
+
+        return by_examples(getattr(function, "__name__", "function"), examples)(function)
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *exercises()]

@@ -11,9 +11,11 @@ import torch
 
 from ..files import write_text
 from .checks import exercises
+from .exercise import Exercise
 from .handed_in import HandedIn, read
 from .jail import Limits, Played, play
 from .judge import judge
+from .own import own_exercises
 
 NONE = "(none)"
 
@@ -46,6 +48,7 @@ def grade(
     seed: int = 1,
     limits: Limits | None = None,
     jobs: int = 2,
+    own: str | Path | None = None,
     told: Callable[[str], None] | None = None,
 ) -> list[Row]:
     """Run every notebook below a folder, each in its own process, and mark it.
@@ -58,6 +61,7 @@ def grade(
         seed: draws the hidden examples; students' checks use another one.
         limits: seconds and bytes for each notebook.
         jobs: how many notebooks run at once.
+        own: a solved source file, or a folder of them, with exercises of your own.
         told: called with a line for each notebook that is finished.
 
     Raises:
@@ -65,14 +69,14 @@ def grade(
     """
     folder = Path(folder)
     paths = notebooks_below(folder)
-    known = {name: exercise.chapter for name, exercise in exercises().items()}
+    known = exercises() | (own_exercises(Path(own)) if own else {})
     submissions = [read(path, known) for path in paths]
     hidden = hidden_places(paths)
 
     def mark(submission: HandedIn) -> list[Row]:
         name = submission.path.relative_to(folder).as_posix()
         try:
-            rows = marked(submission, name, seed, limits or Limits(), hidden)
+            rows = marked(submission, name, known, seed, limits or Limits(), hidden)
         except Exception as error:  # nobody else's marks may depend on it
             rows = [Row(name, NONE, False, "", 0, 0, f"could not be marked: {error!r}"[:200])]
         if told is not None:
@@ -106,19 +110,24 @@ def hidden_places(paths: Iterable[Path]) -> list[str]:
 
 
 def marked(
-    submission: HandedIn, name: str, seed: int, limits: Limits, hidden: list[str]
+    submission: HandedIn,
+    name: str,
+    known: dict[str, Exercise],
+    seed: int,
+    limits: Limits,
+    hidden: list[str],
 ) -> list[Row]:
     """The rows of one notebook."""
     if submission.problem:
         return [Row(name, NONE, False, "", 0, 0, submission.problem)]
-    played = play(submission, exercises(), seed, limits, hidden)
+    played = play(submission, known, seed, limits, hidden)
     with torch.device("cpu"):
-        return [row_of(name, exercise, seed, played) for exercise in submission.names]
+        return [row_of(name, known[asked], seed, played) for asked in submission.names]
 
 
-def row_of(name: str, asked: str, seed: int, played: Played) -> Row:
+def row_of(name: str, exercise: Exercise, seed: int, played: Played) -> Row:
     """One exercise's row."""
-    exercise = exercises()[asked]
+    asked = exercise.name
     around = "; ".join(played.problems[:2])
     outcome = played.outcomes.get(asked)
     if outcome is None or (outcome.absent and not outcome.records):

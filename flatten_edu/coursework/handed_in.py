@@ -2,6 +2,7 @@
 
 import ast
 import json
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,12 +26,12 @@ class HandedIn:
     problem: str = ""
 
 
-def read(path: Path, known: dict[str, int]) -> HandedIn:
+def read(path: Path, known: Collection[str]) -> HandedIn:
     """Read a notebook that may be anything.
 
     Args:
         path: of the file.
-        known: exercise -> chapter, of all exercises.
+        known: names of all exercises, in their order.
     """
     found = HandedIn(path)
     try:
@@ -58,7 +59,7 @@ def source(cell: dict) -> str:
     return text if isinstance(text, str) else "".join(map(str, text))
 
 
-def expected(notebook: dict, cells: list[str], known: dict[str, int]) -> list[str]:
+def expected(notebook: dict, cells: list[str], known: Collection[str]) -> list[str]:
     """The exercises of the chapter that the copy belongs to, and those that cells define."""
     about = notebook.get("metadata", {}).get("flatten_edu", {})
     listed = about.get("exercises", []) if isinstance(about, dict) else []

@@ -656,7 +656,7 @@ def choose_loop(results):
 def diagnose_ends(rows):
     train = [row["train_loss"] for row in rows]
     test = [row["test_loss"] for row in rows]
-    if math.isnan(train[-1]) or train[-1] > 2 * train[0]:
+    if math.isnan(train[-1]) or any(loss > 5 for loss in train):
         return "diverges"
     if min(train) > 2.0:
         return "does not learn"
@@ -666,7 +666,7 @@ def diagnose_ends(rows):
 @right("diagnose")
 def diagnose_otherwise(rows):
     last = rows[-1]
-    if not last["train_loss"] < 5:
+    if not all(row["train_loss"] < 4 for row in rows):
         return "Diverges"
     if last["test_accuracy"] < 0.2:
         return "does not learn"

@@ -1023,19 +1023,30 @@ def choose_paper(results):
 @wrong("diagnose", "'overfits' is taken for 'healthy'")
 def diagnose_train(rows):
     last = rows[-1]["train_loss"]
-    if math.isnan(last) or last > 5:
+    if math.isnan(last) or max(row["train_loss"] for row in rows) > 5:
         return "diverges"
     return "does not learn" if last > 2 else "healthy"
 
 
 @wrong("diagnose", "'diverges' is taken for 'healthy'")
 def diagnose_nan(rows):
-    first, last = rows[0], rows[-1]
-    if last["train_loss"] > 2 * first["train_loss"]:
+    last = rows[-1]
+    if any(row["train_loss"] > 5 for row in rows):
         return "diverges"
     if last["train_loss"] > 2:
         return "does not learn"
     return "overfits" if last["test_loss"] > 1.5 * min(r["test_loss"] for r in rows) else "healthy"
+
+
+@wrong("diagnose", "'diverges' is taken for 'does not learn'")
+def diagnose_last(rows):
+    last = rows[-1]["train_loss"]
+    if math.isnan(last) or last > 5:
+        return "diverges"
+    if last > 2:
+        return "does not learn"
+    test = [row["test_loss"] for row in rows]
+    return "overfits" if test[-1] > 1.5 * min(test) else "healthy"
 
 
 @wrong("diagnose", "none of the four words")
