@@ -34,7 +34,7 @@ lint: $(STAMP)
 	$(BIN)/pyright
 
 unit: $(STAMP)
-	$(PYTEST) -n $(WORKERS) -m "not browser and not notebook and not long"
+	$(PYTEST) -n $(WORKERS) -m "not browser and not notebook and not slow and not long"
 
 test: lint  ## every test: units, notebooks, browser
 	$(PYTEST) -n $(WORKERS) -m "not browser and not long"

@@ -12,6 +12,9 @@ import pytest
 from flatten_edu.coursework.grade import as_csv, as_table, grade, save
 from flatten_edu.coursework.jail import Limits
 
+# Twelve hostile notebooks, each up to its limit of time.
+pytestmark = pytest.mark.slow
+
 LIMITS = Limits(notebook=60, cell=2, function=2)
 
 RIGHT = """
