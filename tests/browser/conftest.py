@@ -118,6 +118,10 @@ class Server:
                 *(f"--port={self.port}", "--ServerApp.port_retries=0"),
                 *(f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={self.root}"),
                 "--LabApp.expose_app_in_browser=True",
+                # Should the tests be killed, the server ends by itself.
+                "--MappingKernelManager.cull_idle_timeout=600",
+                "--MappingKernelManager.cull_connected=True",
+                "--ServerApp.shutdown_no_activity_timeout=600",
             ],
             env=self.environment,
             stdout=self.log,
