@@ -54,7 +54,7 @@ PICTURES = {
     plots.kernels: {"query_length": [0.5, 1, 2, 4, 8]},
     plots.two_maps: {"query": QUERIES},
     plots.figure4: {"p": [1, 2, 3, 4, 8, 16, 32]},
-    plots.pair: {"y_angle": [5, 30, 44, 50, 80], "p": [1, 2, 3, 8, 32]},
+    plots.pair: {"y_angle": [5, 44, 50, 80], "p": [1, 2, 3, 4, 8, 16, 32]},
     plots.proposition1: {
         "p": [1, 2, 3, 4, 8, 16, 32],
         "features": ["ReLU", "dense"],
