@@ -19,6 +19,7 @@ from . import __version__
 COMMANDS = {
     "train": "train a model; metrics and weights are written as they come",
     "evaluate": "measure trained weights",
+    "bench": "measure what attention costs on this machine",
     "grade": "mark a folder of submitted notebooks",
 }
 

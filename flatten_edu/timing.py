@@ -36,12 +36,14 @@ class Times:
         seconds: name of the case -> one median a size.
         rounds: how many times each was measured, at the least.
         what: what was measured, in a few words.
+        where: on what, in a few words.
     """
 
     sizes: tuple[int, ...]
     seconds: dict[str, tuple[float, ...]]
     rounds: int
     what: str = ""
+    where: str = "one CPU thread"
 
     def slope(self, name: str, since: int = 700) -> float:
         """How fast time grows from `since` tokens on: 1 is in proportion to N, 2 to its square.
@@ -108,7 +110,7 @@ def measure(
         sizes = [n for n in SIZES if n < 4000] if fast else SIZES
     rounds = rounds or (3 if fast else 5)
     medians: dict[str, list[float]] = {name: [] for name in cases}
-    with _one_thread(), torch.inference_mode():
+    with threads_set_to(1), torch.inference_mode():
         for n in sizes:
             calls = {name: case(n) for name, case in cases.items()}
             for name, seconds in _interleaved(calls, rounds).items():
@@ -130,23 +132,55 @@ def in_words(seconds: float) -> str:
 
 
 def _interleaved(calls: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Median seconds of each call, all measured in turn after one call to warm up."""
+    """Median seconds of each call."""
+    return {name: statistics.median(found) for name, found in samples(calls, rounds).items()}
+
+
+def samples(
+    calls: Mapping[str, Callable[[], object]],
+    rounds: int,
+    seconds: float | None = None,
+    clock: Callable[[], float] | None = None,
+    finish: Callable[[], object] = lambda: None,
+    progress: Callable[[int], object] = lambda number: None,
+) -> dict[str, list[float]]:
+    """Seconds of each call, all measured in turn, round after round, after one call to warm up.
+
+    Args:
+        calls: name -> what to time.
+        rounds: at least so many.
+        seconds: rounds go on until these are used; None means `_SECONDS`.
+        clock: what tells the time; None is `time.perf_counter`. `time.thread_time` counts only
+            while this thread runs, which other programs disturb less.
+        finish: belongs to each measured call, such as waiting for a GPU.
+        progress: is called with the number of each round that is over, from 1 on.
+
+    >>> {name: len(found) for name, found in samples({"nothing": int}, 3, seconds=0).items()}
+    {'nothing': 3}
+    """
+    seconds = _SECONDS if seconds is None else seconds
+    clock = clock or time.perf_counter
     found: dict[str, list[float]] = {name: [] for name in calls}
     for call in calls.values():
         call()
-    start = time.perf_counter()
-    while len(next(iter(found.values()))) < rounds or time.perf_counter() - start < _SECONDS:
+        finish()
+    start, number = time.perf_counter(), 0
+    while number < rounds or time.perf_counter() - start < seconds:
         for name, call in calls.items():
-            begin = time.perf_counter()
+            begin = clock()
             call()
-            found[name].append(time.perf_counter() - begin)
-    return {name: statistics.median(values) for name, values in found.items()}
+            finish()
+            found[name].append(clock() - begin)
+        number += 1
+        progress(number)
+    return found
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def threads_set_to(number: int) -> Iterator[None]:
+    """Let torch use so many threads, and as many as before afterwards."""
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(number)
     try:
         yield
     finally:

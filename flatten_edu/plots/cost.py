@@ -26,7 +26,7 @@ def cost(times: Times) -> Card:
     gain = times.seconds[slow][-1] / times.seconds[fast][-1]
     card = Card(
         _title(fast, times, crossing),
-        f"{times.what}; one CPU thread, medians of {times.rounds} or more",
+        f"{times.what}; {times.where}, medians of {times.rounds} or more",
     )
     axes = card.place(_LEFT, _BOTTOM, _WIDTH, _HEIGHT)
     _scales(axes, times)

@@ -259,6 +259,24 @@ def test_autocast_takes_the_readable_form(dtype):
     assert_close(output, reference, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("p", POWERS)
+@pytest.mark.parametrize(("dtype", "bound"), [(torch.bfloat16, 3e-2), (torch.float16, 5e-3)])
+def test_autocast_is_as_exact_as_its_dtype(dtype, bound, p):
+    torch.manual_seed(0)
+    module = SelfAttention(64, 4, grid=(14, 14), p=p).eval()
+    for parameter in module.parameters():
+        if parameter.ndim == 2:
+            nn.init.normal_(parameter, std=1 / 8)
+        parameter.data = parameter.to(dtype).float()
+    exact = copy.deepcopy(module).double().train()
+    with torch.no_grad():
+        for size in SIZES:
+            x = (torch.randn(1, 14, 14, 64) * size).to(dtype).float()
+            with torch.autocast("cpu", dtype=dtype):
+                output = module(x)
+            assert error(output.double(), exact(x.double())) <= bound, f"size {size}"
+
+
 def test_transforms_take_the_readable_form(calls):
     module = make().requires_grad_(False)
     x = torch.randn(3, 2, 6, 4, 16, dtype=torch.float64)

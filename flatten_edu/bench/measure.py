@@ -1,0 +1,180 @@
+"""The measurement itself: groups of forms that are run in turn, the small before the large.
+
+The order counts on a CPU: what an allocator gives back to the system depends on the largest piece
+that was freed before. So training comes first, then sizes rise, then comes the compiler.
+"""
+
+import copy
+import dataclasses
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from ..attention import SelfAttention
+from ..backbones import create_model
+from ..timing import samples, threads_set_to
+from .machine import describe, peak_memory, product_rate, synchroniser
+from .results import Result, Row, rows_of
+from .rivals import PlainLinear, Straightforward
+from .settings import Settings, side
+
+Calls = dict[str, Callable[[], object]]
+
+
+def measure(
+    settings: Settings,
+    command: str = "",
+    progress: Callable[[str, int], object] = lambda title, rounds: None,
+) -> Result:
+    """Measure everything that the settings name.
+
+    Args:
+        settings: what and how.
+        command: what was typed, kept in the result.
+        progress: is called with the title of the running group and the rounds that are new.
+
+    >>> few = Settings(16, 2, 1, (4, 9), (4,), (), (), (), rounds=2, seconds=0)
+    >>> [round.form for round in measure(few).rows][:3]
+    ['straightforward', 'readable', 'softmax']
+    """
+    with threads_set_to(settings.threads):
+        if settings.compiled:
+            check_compiler(settings)
+        machine = describe(settings)
+        peak = product_rate(settings)
+        result = Result(command, machine, dataclasses.asdict(settings), peak)
+        for title, rows in _groups(settings, progress):
+            result.rows += rows
+            progress(title, 0)
+    return result
+
+
+def check_compiler(settings: Settings) -> None:
+    """Raise a ValueError in one line if torch.compile does not work here."""
+    try:
+        torch.compile(torch.relu, fullgraph=True)(torch.zeros(4, device=settings.device))
+    except Exception as error:
+        raise ValueError(
+            f"torch.compile does not work here ({type(error).__name__}); leave the compiled form "
+            "out with an empty --compiled"
+        ) from error
+
+
+def _groups(settings: Settings, progress: Callable) -> Iterator[tuple[str, list[Row]]]:
+    for n in settings.training:
+        yield _group(settings, "training", n, training_calls(settings, n), progress)
+    for n in settings.tokens:
+        yield _group(settings, "forward", n, forward_calls(settings, n), progress)
+    for n in settings.compiled:
+        yield _group(settings, "compiled", n, compiled_calls(settings, n), progress)
+    for name in settings.models:
+        for image in settings.images:
+            yield _group(settings, name, image, network_calls(settings, name, image), progress)
+
+
+def _group(
+    settings: Settings, work: str, size: int, calls: Calls, progress: Callable
+) -> tuple[str, list[Row]]:
+    title = f"{work}, {size}"
+    progress(title, 0)
+    found = samples(
+        calls,
+        # Quartiles need two rounds.
+        max(settings.rounds, 2),
+        settings.seconds,
+        settings.timer,
+        synchroniser(settings.device),
+        lambda number: progress(title, int(number <= settings.rounds)),
+    )
+    memory = {form: peak_memory(call, settings.device) for form, call in calls.items()}
+    network = work in settings.models
+    numbers = 3 * size * size if network else size * settings.width
+    unit = settings.batch * numbers * settings.torch_dtype.itemsize
+    return title, rows_of(work, size, found, memory, unit, settings.batch)
+
+
+def forward_calls(settings: Settings, tokens: int) -> Calls:
+    """Every form of the layer without gradients."""
+    focused = _focused(settings, tokens)
+    layers = {
+        "softmax": _place(settings, _layer(settings, tokens, "softmax").eval()),
+        "plain linear": _place(settings, PlainLinear(settings.width, settings.heads)),
+        "straightforward": _place(settings, _straightforward(settings, tokens)),
+        # The layer computes as it is written while it is training.
+        "readable": copy.deepcopy(focused).train(),
+        "focused": focused.eval(),
+    }
+    x = _map(settings, tokens)
+    return {form: _forward(layer, x) for form, layer in layers.items()}
+
+
+def compiled_calls(settings: Settings, tokens: int) -> Calls:
+    """The compiled form, beside those that it is compared with."""
+    calls = forward_calls(settings, tokens)
+    compiled = torch.compile(_focused(settings, tokens).eval(), fullgraph=True, dynamic=True)
+    calls["compiled"] = _forward(compiled, _map(settings, tokens))
+    del calls["softmax"], calls["plain linear"]
+    return calls
+
+
+def training_calls(settings: Settings, tokens: int) -> Calls:
+    """The layer's forward and backward pass, simply written and as the library trains it."""
+    layers = {
+        "straightforward": _place(settings, _straightforward(settings, tokens)),
+        "readable": _focused(settings, tokens).train(),
+    }
+    x = _map(settings, tokens)
+    return {form: _training(layer, x) for form, layer in layers.items()}
+
+
+def network_calls(settings: Settings, name: str, image: int) -> Calls:
+    """A network with softmax and with focused attention, without gradients."""
+    networks = {
+        form: _place(settings, create_model(name, attention=form, img_size=image).eval())
+        for form in ("softmax", "focused")
+    }
+    x = torch.randn(settings.batch, networks["softmax"].in_chans, image, image)  # pyright: ignore
+    x = x.to(settings.device, settings.torch_dtype)
+    return {form: _forward(network, x) for form, network in networks.items()}
+
+
+def _layer(settings: Settings, tokens: int, attention: str) -> SelfAttention:
+    return SelfAttention(settings.width, settings.heads, attention, grid=side(tokens))
+
+
+def _focused(settings: Settings, tokens: int) -> nn.Module:
+    return _place(settings, _layer(settings, tokens, "focused"))
+
+
+def _straightforward(settings: Settings, tokens: int) -> Straightforward:
+    return Straightforward(settings.width, settings.heads, side(tokens))
+
+
+def _place(settings: Settings, module: nn.Module) -> nn.Module:
+    return module.to(settings.device, settings.torch_dtype)
+
+
+def _map(settings: Settings, tokens: int) -> Tensor:
+    x = torch.randn(settings.batch, side(tokens), side(tokens), settings.width)
+    return x.to(settings.device, settings.torch_dtype)
+
+
+def _forward(module: Callable[[Tensor], Tensor], x: Tensor) -> Callable[[], object]:
+    def call() -> None:
+        with torch.no_grad():
+            module(x)
+
+    return call
+
+
+def _training(module: nn.Module, x: Tensor) -> Callable[[], object]:
+    x = x.clone().requires_grad_()
+    gradient = torch.randn_like(x)
+
+    def call() -> None:
+        module(x).backward(gradient)
+        module.zero_grad(set_to_none=True)
+        x.grad = None
+
+    return call

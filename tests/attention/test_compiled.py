@@ -1,0 +1,99 @@
+"""torch.compile takes the layer whole, once for all batches, and computes as exactly."""
+
+import copy
+
+import pytest
+import torch
+from torch._dynamo.testing import CompileCounterWithBackend
+
+from flatten_edu.attention import SelfAttention
+
+BOUNDS = {torch.float32: 5e-6, torch.bfloat16: 3e-2, torch.float16: 5e-3}
+SIZES = (0.01, 0.1, 1, 10, 100)
+LONG = pytest.mark.long
+
+
+@pytest.fixture(autouse=True)
+def fresh_compiler():
+    torch._dynamo.reset()
+    yield
+    torch._dynamo.reset()
+
+
+def make(attention="focused", p=3):
+    torch.manual_seed(0)
+    module = SelfAttention(64, 4, attention, grid=(14, 14), p=p)
+    for parameter in module.parameters():
+        if parameter.ndim == 2:
+            torch.nn.init.normal_(parameter, std=1 / 8)
+    return module
+
+
+def error(output, reference):
+    assert output.isfinite().all()
+    return ((output.double() - reference).abs().max() / reference.abs().max()).item()
+
+
+CASES = [
+    ("eager", "focused", False),
+    ("eager", "focused", True),
+    *(
+        pytest.param("inductor", attention, training, marks=LONG)
+        for attention in ("softmax", "linear", "focused")
+        for training in (False, True)
+    ),
+]
+
+
+@pytest.mark.parametrize(("backend", "attention", "training"), CASES)
+def test_one_graph_serves_every_batch(backend, attention, training):
+    module = make(attention).train(training)
+    counter = CompileCounterWithBackend(backend)
+    compiled = torch.compile(module, fullgraph=True, dynamic=True, backend=counter)
+    with torch.set_grad_enabled(training):
+        for batch in (2, 3, 5, 8, 13):
+            x = torch.randn(batch, 14, 14, 64)
+            torch.testing.assert_close(compiled(x), module(x), rtol=0, atol=2e-6)
+    assert counter.frame_count == 1
+
+
+@LONG
+@pytest.mark.parametrize("attention", ["softmax", "focused"])
+@pytest.mark.parametrize("backend", ["eager", "inductor"])
+def test_few_graphs_serve_every_map(backend, attention):
+    module = make(attention).eval()
+    counter = CompileCounterWithBackend(backend)
+    compiled = torch.compile(module, fullgraph=True, dynamic=True, backend=counter)
+    maps = ((14, 14), (9, 12), (10, 7), (28, 28), (20, 11), (16, 24), (15, 13))
+    with torch.no_grad():
+        for y, x in maps:
+            tokens = torch.randn(2, y, x, 64)
+            torch.testing.assert_close(compiled(tokens), module(tokens), rtol=0, atol=2e-6)
+    # One for the grid of the positions, the others resize them.
+    assert counter.frame_count <= 3
+
+
+@LONG
+def test_gradients_are_the_same():
+    module = make().double()
+    x = torch.randn(2, 14, 14, 64, dtype=torch.float64, requires_grad=True)
+    expected = torch.autograd.grad(module(x).square().sum(), [x, *module.parameters()])
+    compiled = torch.compile(module, fullgraph=True, dynamic=True)
+    found = torch.autograd.grad(compiled(x).square().sum(), [x, *module.parameters()])
+    for ours, theirs in zip(found, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
+
+
+@LONG
+@pytest.mark.parametrize("p", [1, 1.5, 2, 3, 4, 7, 8, 16, 32])
+@pytest.mark.parametrize("dtype", BOUNDS, ids=str)
+def test_the_compiled_module_agrees_with_float64(dtype, p):
+    module = make(p=p).to(dtype).eval()
+    exact = copy.deepcopy(module).double().train()
+    compiled = torch.compile(module, fullgraph=True)
+    with torch.no_grad():
+        for size in SIZES:
+            x = (torch.randn(1, 14, 14, 64) * size).to(dtype)
+            output = compiled(x)
+            assert output.dtype == dtype
+            assert error(output, exact(x.double())) <= BOUNDS[dtype], f"size {size}"
