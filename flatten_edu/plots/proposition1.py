@@ -110,7 +110,7 @@ def proposition1(p: float = 3, features: str = "ReLU", d: int = 64) -> Card:
     card.write(3.85, 3.35, "share of pairs that do as promised for some p", 10.5)
     _promises(card, same, other)
     card.alt = (
-        f"Left: inner products of 200 pairs, before and after focusing with p = {p:g}. Right: "
+        f"Left: inner products of 150 pairs, before and after focusing with p = {p:g}. Right: "
         f"shares against p. With p = {p:g}, {percent(same)} of the pairs with the same largest "
         f"entry come closer, and {percent(other)} of the others move apart; with p = 32 it is "
         f"{percent(curves[-1, 0])} and {percent(curves[-1, 1])}."
@@ -132,7 +132,7 @@ def _scatter(axes: Axes, p: float, features: str, d: int) -> None:
     axes.set_ylabel("after", color=GREY)
     axes.plot((0, 1), (0, 1), color=RULE, linewidth=1)
     for first, style in ((half, _OTHER), (0, _SAME)):
-        chosen = slice(first, first + 100)
+        chosen = slice(first, first + 75)
         before, after = (closeness(x[chosen], y[chosen], power) for power in (1, p))
         axes.plot(
             before,
