@@ -9,7 +9,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help lab check lint unit test test-long notebooks clean
+.PHONY: help lab check lint unit test test-long notebooks exercises clean
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -45,6 +45,9 @@ test-long: test  ## the tests that take minutes as well
 
 notebooks: $(STAMP)  ## execute the notebooks again and keep their outputs
 	$(BIN)/python tools/notebooks.py
+
+exercises: $(STAMP)  ## make the students' copies and the teacher's key from the solved exercises
+	$(BIN)/python tools/exercises.py
 
 clean:  ## remove the environment and what tests leave behind
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build dist *.egg-info

@@ -9,6 +9,8 @@ import flatten_edu as fe
 
 # Chapters that train or measure have a fast setting, in which their asserts hold as well.
 os.environ.setdefault("FLATTEN_EDU_FAST", "1")
+# As saved pages, chapters draw their sliders' other values too, not the first picture alone.
+os.environ.setdefault("FLATTEN_EDU_FRAMES", "1")
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ A small library on the FLatten Transformer (Han et al., ICCV 2023): the attentio
 backbones with one switch between them, and what the course's notebooks look at them with.
 """
 
-from . import analysis, attention, backbones, gallery
+from . import analysis, attention, backbones, coursework, gallery
 from .backbones import create_model, list_models
 from .checkpoints import load_checkpoint
 from .explore import explore
@@ -15,6 +15,7 @@ __all__ = [
     "analysis",
     "attention",
     "backbones",
+    "coursework",
     "create_model",
     "explore",
     "gallery",

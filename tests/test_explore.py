@@ -247,6 +247,7 @@ def test_neighbours_are_one_step_away_inside_the_grid_and_not_drawn_yet():
 
 
 def test_a_missing_package_is_named_with_the_extra_that_brings_it(monkeypatch):
+    monkeypatch.delenv("FLATTEN_EDU_FRAMES", raising=False)
     explorer = fe.explore(square, p=[1, 2])
     monkeypatch.delitem(sys.modules, "flatten_edu._live")
     monkeypatch.setitem(sys.modules, "anywidget", None)
