@@ -166,7 +166,7 @@ def teachers_page(part: Part) -> str:
         lines += ["", "**Hints that students can ask for:**", ""]
         lines += [f"{step}. {hint}" for step, hint in enumerate(exercise.hints, 1)]
         if exercise.table:
-            mistakes = "; ".join(mistake.name for mistake in exercise.table)
+            mistakes = "; ".join(exercise.mistakes)
             lines += ["", f"**Mistakes that the check knows by name:** {mistakes}."]
     return "\n".join(lines)
 

@@ -145,6 +145,35 @@ SOFTMAX_MISTAKES = {
         {"roles": "k q"},
         "The map is k q^T, m x n: keys ask and queries answer. It should be q k^T, n x m.",
     ),
+    "divided by the fourth root of d": (
+        {"scale": "fourth root"},
+        "The scores are divided by d ** 0.25. It is d ** 0.5, once.",
+    ),
+    "a sigmoid is taken, not the softmax": (
+        {"rows": "sigmoid"},
+        "A sigmoid looks at each score alone; the weights of a query have to sum to 1.",
+    ),
+    "the logarithm of the softmax mixes the values": (
+        {"rows": "log"},
+        "log_softmax gives logarithms of weights. The weights themselves mix the values.",
+    ),
+    "ReLU is taken, not the softmax": (
+        {"rows": "relu"},
+        "A ReLU of the scores stands where their softmax should.",
+    ),
+    "powers of 2 are taken, not of e": ({"rows": "2"}, "The softmax takes exp(score)."),
+    "the largest score takes all": (
+        {"rows": "hard"},
+        "Only the best key counts here. A softmax gives every key its share.",
+    ),
+    "queries and keys are brought to length 1": (
+        {"roles": "cosine"},
+        "The scores are cosines; the lengths of q and k should count too.",
+    ),
+    "a softmax is taken of queries and keys by themselves": (
+        lambda q, k, v: q.double().softmax(-1) @ (k.double().softmax(-2).mT @ v.double()),
+        "Two softmaxes, one of q and one of k, are another mechanism. It is one, of the products.",
+    ),
     "later keys are hidden": (
         {"rows": "causal"},
         "A query sees no key after its own place: that is a causal mask, which is not asked for.",

@@ -18,6 +18,10 @@ FEATURE_MISTAKES = {
     ),
     "the square is taken, not ReLU": ({"phi": "square"}, "phi is ReLU(x) + 1e-6, not x squared."),
     "elu + 1 is taken, not ReLU": ({"phi": "elu"}, "phi is ReLU(x) + 1e-6 here, not elu(x) + 1."),
+    "leaky ReLU is taken, not ReLU": (
+        {"phi": "leaky"},
+        "A leaky ReLU leaves a little of the negative entries; weights may then be negative.",
+    ),
     "the exponential is taken, not ReLU": (
         {"phi": "exp"},
         "phi is ReLU(x) + 1e-6 here, not the exponential.",
@@ -37,11 +41,9 @@ FEATURE_MISTAKES = {
         "The keys have their feature map, the queries do not: phi belongs on both.",
     ),
     "the small number is too large": (
-        {"eps": 1.0},
+        [{"eps": 1.0}, {"eps": 0.1}, {"eps": 0.01}],
         "What is added after the ReLU is not small: 1e-6 only keeps a sum from being 0.",
     ),
-    "0.1 is added, not 1e-6": ({"eps": 0.1}, "1e-6 is added after the ReLU; 0.1 changes weights."),
-    "0.01 is added, not 1e-6": ({"eps": 0.01}, "1e-6 is added after the ReLU; 0.01 is too much."),
 }
 ROW_MISTAKES = {
     "the rows are not normalised": (
@@ -55,6 +57,18 @@ ROW_MISTAKES = {
     "divided by the number of keys, not by the row's sum": (
         {"rows": "count"},
         "A mean over the keys is not enough: divide each row by its own sum.",
+    ),
+    "divided by the number of queries": (
+        {"rows": "count of queries"},
+        "Divide each row by its own sum, not by n.",
+    ),
+    "ReLU is taken of the products, not of queries and keys": (
+        {"rows": "products"},
+        "A ReLU of q k^T acts on the map, and the brackets cannot move. phi acts on q and k.",
+    ),
+    "the sums of queries and keys are multiplied": (
+        {"rows": "sums"},
+        "The sum below is phi(q) . (sum of phi(k)), a product over d, not a product of two sums.",
     ),
     "a sum stands above, a mean below": (
         {"rows": "mean"},
@@ -89,7 +103,7 @@ ROW_MISTAKES = {
         "d^-1/2 belongs to softmax attention. Here each row is divided by its sum.",
     ),
     "the sum below is taken without the feature map": (
-        {"rows": "raw"},
+        [{"rows": "raw"}, {"rows": "raw keys"}, {"rows": "raw queries"}],
         "The sum below uses q and k themselves; it needs phi(q) and phi(k) as well.",
     ),
     "the keys' features are divided by their sums, not the rows": (
@@ -106,6 +120,32 @@ ROW_MISTAKES = {
         {"rows": "separate"},
         "phi(q) and phi(k) are each divided by their own sums. The sum below is that of the "
         "product: phi(q) . sum of phi(k).",
+    ),
+}
+
+
+def memory_turned(q: Tensor, k: Tensor, v: Tensor, p: float = 1) -> Tensor:
+    """The mistake of v^T k in the place of k^T v."""
+    left, right = plain.features(q, p), plain.features(k, p)
+    below = torch.einsum("bhnd, bhmd -> bhn", left, right).unsqueeze(-1)
+    return left @ (v.double().mT @ right) / below
+
+
+def without_queries(q: Tensor, k: Tensor, v: Tensor, p: float = 1) -> Tensor:
+    """The mistake of the keys' sum alone below."""
+    left, right = plain.features(q, p), plain.features(k, p)
+    return left @ (right.mT @ v.double()) / right.sum(2, keepdim=True)
+
+
+MEMORY_MISTAKES = {
+    "k^T v is transposed": (
+        memory_turned,
+        "The d x d matrix is v^T k. It should be k^T v: phi(q) meets the channels of phi(k).",
+    ),
+    "the queries are missing in the sum below": (
+        without_queries,
+        "It is divided by the sum of phi(k), channel by channel. The row's sum is one number for "
+        "each query: phi(q) . sum of phi(k).",
     ),
 }
 SOFTMAX_INSTEAD = {
@@ -216,6 +256,7 @@ EXERCISES = [
         mistakes=FEATURE_MISTAKES
         | ROW_MISTAKES
         | MIX_MISTAKES
+        | MEMORY_MISTAKES
         | SOFTMAX_INSTEAD
         | {
             "all heads share one sum": (

@@ -7,7 +7,13 @@ from torch import Generator, Tensor
 
 from . import plain
 from .cases import F32, F64, kernel_cases, normal
-from .chapter2 import FEATURE_MISTAKES, MIX_MISTAKES, ROW_MISTAKES, SOFTMAX_INSTEAD
+from .chapter2 import (
+    FEATURE_MISTAKES,
+    MEMORY_MISTAKES,
+    MIX_MISTAKES,
+    ROW_MISTAKES,
+    SOFTMAX_INSTEAD,
+)
 from .compare import as_tensor
 from .exercise import Case, Exercise
 
@@ -42,6 +48,14 @@ LENGTH_MISTAKES = {
         {"length": "unit"},
         "The length of x is lost: neither |x ** p| is taken off nor |x| put back.",
     ),
+    "the new norm is L1, the old one L2": (
+        {"length": "L1 below"},
+        "x ** p is divided by the sum of its entries; its length is the root of the squares' sum.",
+    ),
+    "the root of the fraction is taken": (
+        {"length": "root"},
+        "|x| / |x ** p| is used under a root; it belongs there as it is.",
+    ),
     "the root of the norm is missing": (
         {"length": "squared"},
         "The sums of squares are divided; their square roots are the norms.",
@@ -67,6 +81,10 @@ NORM_MISTAKES = {
     "the norm runs over the heads, not the channels": (
         {"axis": "heads"},
         "The norm runs along axis 1. It belongs along the last axis, the channels: dim=-1.",
+    ),
+    "the norm runs over the first axis, not the channels": (
+        {"axis": "first"},
+        "The norm runs along axis 0. It belongs along the last axis, the channels: dim=-1.",
     ),
     "one norm is taken for all vectors": (
         {"axis": "all"},
@@ -145,6 +163,11 @@ FOCUSED_MISTAKES: dict = {
         "The map is raised to p. f_p turns each query and key before their product, so that the "
         "brackets may still move.",
     ),
+    "f_p is taken of the values as well": (
+        lambda q, k, v, p: plain.kernel_attention(q, k, v, p, mixed=f"phi {p}"),
+        "Only queries and keys get features; the values stay as they are.",
+    ),
+    **MEMORY_MISTAKES,
     **SOFTMAX_INSTEAD,
 }
 

@@ -1,5 +1,6 @@
 """Exercises of chapter 4, rank: counting it, measuring it without a threshold, building it."""
 
+import math
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from .cases import F64, whole
 from .compare import as_tensor
 from .exercise import Case, Exercise
 
+LOG10 = math.log(10)
 FAMILIES = ("n m", "b h n m", "h n m")
 
 
@@ -62,8 +64,9 @@ def effective_rank(map: Tensor, power: int = 1, share: str = "sum", last: str = 
         "length": lambda: torch.linalg.vector_norm(values, dim=-1, keepdim=True),
         "none": lambda: 1.0,
         "mean": lambda: values.mean(-1, keepdim=True),
+        "softmax": lambda: 1.0,
     }[share]()
-    shares = values / below
+    shares = values.softmax(-1) if share == "softmax" else values / below
     entropy = -torch.special.xlogy(shares, shares).sum(-1)
     bits = entropy / torch.log(torch.tensor(2.0, dtype=F64))
     return {
@@ -72,6 +75,11 @@ def effective_rank(map: Tensor, power: int = 1, share: str = "sum", last: str = 
         "bits": lambda: bits,
         "exp of bits": lambda: bits.exp(),
         "2 to nats": lambda: 2**entropy,
+        "exp of log10": lambda: (entropy / LOG10).exp(),
+        "log10": lambda: entropy / LOG10,
+        "rounded": lambda: entropy.exp().round(),
+        "floor": lambda: entropy.exp().floor(),
+        "over largest": lambda: values.sum(-1) / values.amax(-1),
         "sign": lambda: (-entropy).exp(),
         "normalised": lambda: entropy / torch.tensor(float(values.shape[-1])).log(),
         "mean": lambda: (entropy / values.shape[-1]).exp(),
@@ -256,6 +264,22 @@ EXERCISES = [
             "the natural logarithm and 2 ** do not fit": (
                 {"last": "2 to nats"},
                 "The entropy is in nats; exp undoes it, 2 ** undoes log2.",
+            ),
+            "log10 and exp do not fit": (
+                [{"last": "exp of log10"}, {"last": "log10"}],
+                "The entropy is taken with log10, but exp undoes the natural logarithm.",
+            ),
+            "the result is rounded": (
+                [{"last": "rounded"}, {"last": "floor"}],
+                "The effective rank need not be a whole number: leave it as it is.",
+            ),
+            "a softmax of the values is taken": (
+                {"share": "softmax"},
+                "Shares are the values over their sum, not a softmax of them.",
+            ),
+            "this is the sum over the largest value": (
+                {"last": "over largest"},
+                "The sum of the values over the largest is another measure: exp of an entropy.",
             ),
             "the minus sign is missing": (
                 {"last": "sign"},

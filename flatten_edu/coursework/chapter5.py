@@ -33,12 +33,24 @@ MATRIX_MISTAKES = {
         "Rows and columns of the kernel are exchanged, and it is turned by half a turn.",
     ),
     "rows wrap at the border of the grid": (
-        {"border": "rows wrap"},
+        [
+            {"border": "rows wrap"},
+            {"border": "rows wrap", "put": "set"},
+            {"border": "x wraps"},
+            {"border": "x wraps", "put": "set"},
+            {"border": "list wraps"},
+            {"border": "list wraps", "put": "set"},
+        ],
         "The last token of a row and the first of the next are neighbours in the list, not in the "
         "grid. Look at y and x, and leave out what falls off the grid.",
     ),
+    "a negative index counts from the end": (
+        [{"border": "negative"}, {"border": "negative", "put": "set"}],
+        "Above and left of the grid an index is negative, and Python counts it from the end. Test "
+        "0 <= y and 0 <= x as well.",
+    ),
     "the border wraps to the other side": (
-        {"border": "all wrap"},
+        [{"border": "all wrap"}, {"border": "all wrap", "put": "set"}],
         "What leaves the grid comes in on the other side (a roll, or a remainder). It should "
         "count as zero.",
     ),
@@ -53,6 +65,10 @@ MATRIX_MISTAKES = {
     "tokens near the border have empty rows": (
         {"border": "empty"},
         "A token whose window leaves the grid keeps the part of the window that is inside.",
+    ),
+    "y counts the rows, not their length": (
+        [{"count": "y rows", "put": "set"}, {"count": "y rows"}],
+        "Each step in y passes a whole row of `columns` tokens: y * columns + x.",
     ),
     "tokens are counted column by column": (
         {"count": "columns"},
@@ -69,6 +85,10 @@ MATRIX_MISTAKES = {
     "the window ends at the token": (
         {"centre": "end"},
         "The middle of the kernel belongs to the token itself: subtract r = k // 2, not k - 1.",
+    ),
+    "the rows are divided by their number of neighbours": (
+        {"rows": "count"},
+        "A window near the border holds fewer tokens; their weights stay as they are, no mean.",
     ),
     "the rows are divided by their sum": (
         {"rows": "divided"},
@@ -149,13 +169,15 @@ def equivalent_map(
     """The map of focused attention plus the matrix of the depthwise branch, b h n n."""
     of_map = {name: value for name, value in switches.items() if name in MAP}
     of_matrix = {name: value for name, value in switches.items() if name not in MAP}
-    if map == "focused":
-        weights = plain.kernel_weights(q, k, p, **of_map)
+    if map in ("focused", "exchanged"):
+        first, second = (q, k) if map == "focused" else (k, q)
+        weights = plain.kernel_weights(first, second, p, **of_map)
     else:
         scale = "none" if map == "softmax without scale" else "d"
         weights = plain.softmax_weights(q, k, scale)
     matrix = plain_grid.depthwise_matrix(kernel, grid, **of_matrix).expand_as(weights)
     total = weights + matrix
+    alone = plain_grid.depthwise_matrix(kernel, grid, **of_matrix)
     return {
         "added": lambda: total,
         "multiplied": lambda: weights * matrix,
@@ -166,6 +188,12 @@ def equivalent_map(
         "map alone": lambda: weights,
         "matrix alone": lambda: matrix,
         "divided after": lambda: total / total.sum(-1, keepdim=True),
+        "matrix divided": lambda: weights + matrix / matrix.sum(-1, keepdim=True),
+        "softmax of both": lambda: total.softmax(-1),
+        "mean of heads": lambda: weights.mean(1) + alone,
+        "one matrix": lambda: alone,
+        "map transposed": lambda: weights.mT + matrix,
+        "both transposed": lambda: total.mT,
         "with identity": lambda: total + torch.eye(total.shape[-1]).double(),
         "in one head": lambda: torch.cat([total[:, :1], weights[:, 1:]], 1),
     }[joined]()
@@ -191,12 +219,36 @@ EQUIVALENT_MISTAKES = {
         "This is the map of the attention alone; add the matrix of the branch.",
     ),
     "the attention is missing": (
-        {"joined": "matrix alone"},
+        [{"joined": "matrix alone"}, {"joined": "one matrix"}],
         "This is the matrix of the branch alone; add the map of the attention.",
     ),
     "the rows are divided after the sum": (
         {"joined": "divided after"},
         "The rows of the attention are divided by their sums before M_DWC is added, not after.",
+    ),
+    "the rows of the matrix are divided too": (
+        {"joined": "matrix divided"},
+        "Only the rows of the attention are divided by their sums; M_DWC stays as it is.",
+    ),
+    "a softmax is taken of the sum": (
+        {"joined": "softmax of both"},
+        "M_eq is the plain sum A + M_DWC; no softmax follows.",
+    ),
+    "the heads are averaged": (
+        {"joined": "mean of heads"},
+        "Each head keeps its own map: b h n n.",
+    ),
+    "the map of the attention is transposed": (
+        {"joined": "map transposed"},
+        "Rows are queries, columns are keys: A is not transposed.",
+    ),
+    "the whole is transposed": (
+        {"joined": "both transposed"},
+        "Rows are outputs, columns are inputs.",
+    ),
+    "queries and keys are exchanged": (
+        {"map": "exchanged"},
+        "The map is that of q asking k: phi(q) phi(k)^T.",
     ),
     "the identity is added": ({"joined": "with identity"}, "It is A + M_DWC, nothing more."),
     "the branch is added to one head alone": (

@@ -50,6 +50,7 @@ def row_entropy(map: Tensor, base: str = "m", axis: int = -1, last: str = "", ze
         "none": 1.0,
         "bits": math.log(2),
         "both": math.log(2) * math.log(m),
+        "log2 below": math.log2(m),
         "count": m,
         "ten": math.log(10),
         "n m": math.log(n * m),
@@ -181,6 +182,18 @@ EXERCISES = [
             "log2 above, the natural logarithm below": (
                 {"base": "both"},
                 "The same logarithm belongs above and below.",
+            ),
+            "the natural logarithm above, log2 below": (
+                {"base": "log2 below"},
+                "The same logarithm belongs above and below.",
+            ),
+            "a softmax is taken of the map once more": (
+                lambda map: row_entropy(map.double().softmax(-1)),
+                "The rows sum to 1 already; a softmax flattens them.",
+            ),
+            "the last axis is kept": (
+                lambda map: row_entropy(map).unsqueeze(-1),
+                "One number for each row: without keepdim=True.",
             ),
             "log10 above, and not divided": ({"base": "ten"}, "Divide by log10(m) then."),
             "divided by m, not by log m": ({"base": "count"}, "Divide by log m."),

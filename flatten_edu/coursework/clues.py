@@ -58,6 +58,10 @@ def clue(exercise: Exercise, trial: Trial) -> tuple[str | None, str]:
         return None, f"The answer is another one.{returns}"
     if got is None or want is None or isinstance(trial.value, Other):
         return "no numbers are returned", f"It returns {shape_of(trial.value)}.{returns}"
+    turned = exchanged(got, want)
+    if turned is not None:
+        words = f"The numbers are right, but axes {turned[0]} and {turned[1]} are exchanged."
+        return "two axes are exchanged", f"{words}{returns}"
     if got.shape != want.shape and not (exercise.flat and got.numel() == want.numel()):
         found = f"It returns {shape_of(got)} where {shape_of(want)} is right."
         return "the shape is wrong", f"{found}{returns}"
@@ -66,37 +70,53 @@ def clue(exercise: Exercise, trial: Trial) -> tuple[str | None, str]:
             "nan or infinite numbers",
             "Some numbers are nan or infinite: look for 0 / 0, log 0, or too large a power.",
         )
-    return None, numbers(got.reshape(want.shape), want)
+    return numbers(got.reshape(want.shape), want)
 
 
-def numbers(got: Tensor, want: Tensor) -> str:
-    """A sentence about numbers that differ."""
-    factor = constant(got / want)
-    if factor is not None:
-        return f"Every number is {figure(factor)} times the right one."
-    shift = constant(got - want)
-    if shift is not None:
-        return f"Every number is the right one plus {figure(shift)}."
+def common(wrong: list[Trial]) -> tuple[str, str] | None:
+    """(mistake, sentence) if every result is a number times the right one, or plus a number."""
+    pairs = [(as_tensor(t.value), as_tensor(t.want)) for t in wrong]
+    if not all(a is not None and b is not None and a.shape == b.shape for a, b in pairs):
+        return None
+    if max(b.numel() for _, b in pairs if b is not None) < 6:
+        return None
+    factors = [constant(a / b) for a, b in pairs]  # pyright: ignore
+    if all(factor is not None for factor in factors):
+        if all(factor == -1 for factor in factors):
+            return "the sign is turned", "Every number is the right one with its sign turned."
+        return "a factor is wrong", f"Every number is {figure(factors[0])} times the right one."  # pyright: ignore
+    shifts = [constant(a - b) for a, b in pairs]  # pyright: ignore
+    if all(shift is not None for shift in shifts):
+        return "a constant is added", f"Every number is the right one plus {figure(shifts[0])}."  # pyright: ignore
+    return None
+
+
+def exchanged(got: Tensor, want: Tensor) -> tuple[int, int] | None:
+    """The two axes whose exchange makes the result right."""
     for one in range(got.ndim):
         for other in range(one):
-            turned = got.transpose(one, other)
-            if turned.shape == want.shape and torch.allclose(turned, want, atol=1e-3, rtol=1e-3):
-                return f"The numbers are right, but axes {other} and {one} are exchanged."
+            if agrees(got.transpose(one, other), want):
+                return other, one
+    return None
+
+
+def numbers(got: Tensor, want: Tensor) -> tuple[str | None, str]:
+    """(mistake or None, sentence) for numbers that differ."""
     far = int((got - want).abs().argmax())
     there = tuple(int(i) for i in torch.unravel_index(torch.tensor(far), want.shape))
     value, right = float(got[there]), float(want[there])
     if not there:
-        return f"It returns {figure(value)} where {figure(right)} is right."
-    return (
+        return None, f"It returns {figure(value)} where {figure(right)} is right."
+    return None, (
         f"Numbers differ, most at index {list(there)}: "
         f"{figure(value)} where {figure(right)} is right."
     )
 
 
 def constant(tensor: Tensor) -> float | None:
-    """The number that fills the tensor, if one does and there are several."""
-    if tensor.numel() < 2 or not tensor.isfinite().all():
+    """The number that fills the tensor, if one does."""
+    if not tensor.isfinite().all():
         return None
     spread = float(tensor.max() - tensor.min())
     middle = float(tensor.mean())
-    return middle if spread < 1e-4 * max(1.0, abs(middle)) else None
+    return round(middle, 9) if spread < 1e-4 * max(1.0, abs(middle)) else None

@@ -48,12 +48,6 @@ def agrees(value: Any, want: Any, flat: bool = False, tolerance: float = TOLERAN
     return bool(torch.allclose(got, right, rtol=0, atol=tolerance * scale, equal_nan=True))
 
 
-def same_size(value: Any, want: Any) -> bool:
-    """Whether two results have equally many numbers."""
-    got, right = as_tensor(value), as_tensor(want)
-    return got is not None and right is not None and got.numel() == right.numel()
-
-
 def finite(value: Any) -> bool:
     """Whether all numbers are finite."""
     got = as_tensor(value)

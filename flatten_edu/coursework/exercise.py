@@ -59,7 +59,8 @@ class Exercise:
         minutes: that it should take.
         cases: the hidden examples for a random generator, small ones first.
         right: the plain right form, called like the student's; with switches it makes a mistake.
-        mistakes: name -> (switches of `right`, or a function of its own; a sentence).
+        mistakes: name -> (switches of `right`, or a function of its own, or a list of them; a
+            sentence).
         hints: three, each says more.
         returns: what comes out, in words.
         inspect: (value, args) -> None or (mistake, sentence), where many results are right.
@@ -90,7 +91,11 @@ class Exercise:
     table: list[Mistake] = field(init=False)
 
     def __post_init__(self):
-        self.table = [self._mistake(name, *entry) for name, entry in self.mistakes.items()]
+        self.table = [
+            self._mistake(name, one, sentence)
+            for name, (how, sentence) in self.mistakes.items()
+            for one in (how if isinstance(how, list) else [how])
+        ]
         self.__doc__ = (
             f"{self.signature} -> {self.returns}. Chapter {self.chapter}, {self.level}, "
             f"{self.minutes} minutes. Hints: check.{self.name}.hint(1), (2), (3)."

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from . import message
-from .clues import clue, habit, taken_for_granted
-from .compare import finite, same_size
+from .clues import clue, common, habit, taken_for_granted
+from .compare import finite
 from .result import Result, not_started
 from .wire import decode
 
 if TYPE_CHECKING:
     from .exercise import Case, Exercise, Mistake
+
+
+# Seconds for looking through pairs of mistakes.
+PATIENCE = 3.0
 
 
 @dataclass
@@ -118,7 +123,7 @@ def diagnosis(exercise: Exercise, trials: list[Trial]) -> tuple[str | None, str]
         return granted[0], message.with_example(exercise, granted[1], failing[0])
     if not wrong:
         return None, message.raised(exercise, smallest)
-    name, words = habit(wrong) or clue(exercise, smallest)
+    name, words = habit(wrong) or common(wrong) or clue(exercise, smallest)
     return name, message.with_example(exercise, words, smallest)
 
 
@@ -132,9 +137,10 @@ def known_mistake(exercise: Exercise, trials: list[Trial]) -> Mistake | None:
     for mistake in exercise.table:
         if all(same_mistake(exercise, mistake, t) for t in told):
             return mistake
-    if not all(same_size(t.value, t.want) for t in told):
-        return None
+    deadline = time.monotonic() + PATIENCE
     for mistake in exercise.pairs():
+        if time.monotonic() > deadline:
+            return None
         if all(same_mistake(exercise, mistake, t) for t in told[:6]):
             return mistake
     return None

@@ -7,6 +7,7 @@ numbers in a student's result knows the mistake by its name. Everything is compu
 
 import torch
 from torch import Tensor
+from torch.nn.functional import elu, leaky_relu, normalize, softplus
 
 AXES: dict[str, int | tuple[int, ...]] = {
     "keys": -1,
@@ -32,12 +33,15 @@ def softmax_scores(q: Tensor, k: Tensor, scale: str = "d", roles: str = "q k") -
         "h": h**-0.5,
         "b": b**-0.5,
         "minus": -(d**-0.5),
+        "fourth root": d**-0.25,
     }
     patterns = {
         "q k": "bhnd, bhmd -> bhnm",
         "k q": "bhmd, bhnd -> bhnm",
         "not transposed": "bhnd, bhdm -> bhnm",
     }
+    if roles == "cosine":
+        q, k, roles = normalize(q, dim=-1), normalize(k, dim=-1), "q k"
     return torch.einsum(patterns[roles], q, k) * factors[scale]
 
 
@@ -49,10 +53,17 @@ def softmax_weights(
     scores = softmax_scores(q, k, "none" if after else scale, roles)
     if rows == "causal":
         scores = scores.masked_fill(torch.ones_like(scores).triu(1).bool(), -torch.inf)
-    powers = scores if rows in ("scores", "shares") else scores.exp()
-    if rows == "largest":
-        powers = (scores - scores.amax(-1, keepdim=True)).exp()
-    if rows not in ("scores", "exp", "largest"):
+    powers = {
+        "scores": lambda: scores,
+        "shares": lambda: scores,
+        "largest": lambda: (scores - scores.amax(-1, keepdim=True)).exp(),
+        "sigmoid": scores.sigmoid,
+        "log": lambda: scores.log_softmax(-1),
+        "relu": scores.relu,
+        "2": lambda: 2**scores,
+        "hard": lambda: (scores == scores.amax(-1, keepdim=True)).double(),
+    }.get(rows, scores.exp)()
+    if rows not in ("scores", "exp", "largest", "sigmoid", "log", "relu"):
         powers = powers / powers.sum(AXES[over], keepdim=True)
     return powers * q.shape[-1] ** -0.5 if after else powers
 
@@ -63,6 +74,8 @@ def mix(weights: Tensor, q: Tensor, k: Tensor, v: Tensor, mixed: str = "v") -> T
         return weights
     if mixed == "transposed":
         return torch.einsum("bhmn, bhme -> bhne", weights, v.double())
+    if mixed.startswith("phi"):
+        v, mixed = features(v, float(mixed.partition(" ")[2])), "v"
     values = {"v": v, "k": k, "q": q, "relu": v.relu()}[mixed].double()
     return torch.einsum("bhnm, bhme -> bhne", weights, values)
 
@@ -84,7 +97,14 @@ def focus(
         sharp = {"times": x * p, "base": p**x, "exp": (p * x).exp()}[power]
 
     def norm(t: Tensor) -> Tensor:
-        axes = {"d": -1, "tokens": -2, "heads": 1, "all": tuple(range(t.ndim)), "width": (-1, 1)}
+        axes = {
+            "d": -1,
+            "tokens": -2,
+            "heads": 1,
+            "first": 0,
+            "all": tuple(range(t.ndim)),
+            "width": (-1, 1),
+        }
         degree = p if order == 0 else order
         return torch.linalg.vector_norm(t, degree, axes[axis], keepdim=True)
 
@@ -97,6 +117,8 @@ def focus(
         "over": lambda: sharp / norm(x),
         "before": lambda: norm(x) * (x / norm(x)) ** p,
         "unit": lambda: (x / norm(x)) ** p,
+        "L1 below": lambda: sharp * (norm(x) / sharp.abs().sum(-1, keepdim=True)),
+        "root": lambda: sharp * (norm(x) / norm(sharp)).sqrt(),
         "squared": lambda: sharp * (norm(x) / norm(sharp)) ** 2,
     }[length]()
 
@@ -113,9 +135,10 @@ def features(x: Tensor, p: float = 1, phi: str = "relu", eps: float = 1e-6, **sw
         "none": lambda: x,
         "abs": lambda: x.abs() + eps,
         "square": lambda: x**2 + eps,
-        "elu": lambda: torch.nn.functional.elu(x) + 1,
+        "elu": lambda: elu(x) + 1,
+        "leaky": lambda: leaky_relu(x),
         "exp": x.exp,
-        "softplus": lambda: torch.nn.functional.softplus(x),
+        "softplus": lambda: softplus(x),
         "sigmoid": x.sigmoid,
         "softmax": lambda: x.softmax(-1),
     }[phi]()
@@ -129,6 +152,12 @@ def kernel_weights(
     left = features(q, p, **({} if only == "k" else switches))
     right = features(k, p, **({} if only == "q" else switches))
     return divided(torch.einsum("bhnd, bhmd -> bhnm", left, right), left, right, q, k, rows)
+
+
+def positive(products: Tensor) -> Tensor:
+    """The mistake of a ReLU of the products, with rows that sum to 1."""
+    weights = products.relu() + 1e-6
+    return weights / weights.sum(-1, keepdim=True)
 
 
 def divided(scores: Tensor, left: Tensor, right: Tensor, q: Tensor, k: Tensor, rows: str) -> Tensor:
@@ -149,6 +178,13 @@ def divided(scores: Tensor, left: Tensor, right: Tensor, q: Tensor, k: Tensor, r
         "both": lambda: scores / scores.sum((-1, -2), keepdim=True),
         "none": lambda: scores,
         "count": lambda: scores / m,
+        "count of queries": lambda: scores / scores.shape[2],
+        "products": lambda: positive(torch.einsum("bhnd, bhmd -> bhnm", q.double(), k.double())),
+        "sums": lambda: scores / left.sum(-1, keepdim=True) / right.sum((-1, -2), keepdim=True),
+        "raw keys": lambda: scores / torch.einsum("bhnd, bhmd -> bhn", left, k.double())[..., None],
+        "raw queries": lambda: (
+            scores / torch.einsum("bhnd, bhmd -> bhn", q.double(), right)[..., None]
+        ),
         "mean": lambda: scores / scores.mean(-1, keepdim=True),
         "mean above": lambda: scores / scores.sum(-1, keepdim=True) / m,
         "length": lambda: scores / torch.linalg.vector_norm(scores, dim=-1, keepdim=True),

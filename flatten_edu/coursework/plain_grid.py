@@ -9,15 +9,22 @@ def place(token: int, grid: Grid, count: str) -> tuple[int, int]:
     """(y, x) of a token that is counted row by row."""
     if count == "columns":
         return token % grid[0], token // grid[0]
+    if count == "y rows":  # which has no inverse; its numbers are made in `neighbour`
+        return token // grid[1], token % grid[1]
     return token // grid[1], token % grid[1]
 
 
 def neighbour(place: tuple[int, int], grid: Grid, border: str, count: str) -> int | None:
     """The number of the token at (y, x), or None outside the grid."""
     (y, x), (rows, columns) = place, grid
-    if border == "rows wrap":  # the place in the list exists, so it is taken
-        flat = y * columns + x
-        return flat if 0 <= flat < rows * columns else None
+    flat = y * columns + x
+    if border in ("rows wrap", "x wraps"):  # the place in the list exists, so it is taken
+        outside = border == "x wraps" and not 0 <= y < rows
+        return None if outside or not 0 <= flat < rows * columns else flat
+    if border == "list wraps":
+        return flat % (rows * columns)
+    if border == "negative" and y < rows and x < columns:
+        return flat  # below 0 it counts from the end
     if border == "all wrap":
         y, x = y % rows, x % columns
     elif border == "repeat":
@@ -26,7 +33,7 @@ def neighbour(place: tuple[int, int], grid: Grid, border: str, count: str) -> in
         y, x = mirrored(y, rows), mirrored(x, columns)
     if not (0 <= y < rows and 0 <= x < columns):
         return None
-    return x * rows + y if count == "columns" else y * columns + x
+    return {"columns": x * rows + y, "y rows": y * rows + x}.get(count, y * columns + x)
 
 
 def mirrored(at: int, size: int) -> int:
@@ -56,6 +63,7 @@ def depthwise_matrix(
     sides: str = "y x",
     centre: str = "middle",
     rows: str = "",
+    put: str = "add",
 ) -> Tensor:
     """M[(y, x), (y + a - r, x + b - r)] = kernel[a, b] inside the grid, r = k // 2."""
     kernel = turned(kernel, turn)
@@ -71,10 +79,13 @@ def depthwise_matrix(
             for b in range(size):
                 there = (y + a - reach, x + b - reach)
                 other = neighbour(there, grid, border, count)
+                own = y * grid[0] + x if count == "y rows" else token
                 if other is not None:
-                    matrix[token, other] += kernel[a, b]
+                    before = matrix[own, other] if put == "add" else 0
+                    matrix[own, other] = before + kernel[a, b]
                 elif border == "empty":
                     matrix[token] = float("nan")  # the whole row is left out, below
     if border == "empty":
         matrix = matrix.nan_to_num(0)
-    return matrix / matrix.sum(-1, keepdim=True) if rows == "divided" else matrix
+    below = {"divided": matrix.sum(-1, keepdim=True), "count": (matrix != 0).sum(-1, keepdim=True)}
+    return matrix / below[rows] if rows else matrix
