@@ -17,6 +17,7 @@ from typing import NoReturn
 from . import __version__
 
 COMMANDS = {
+    "models": "list every network with its size and cost, beside the paper's",
     "train": "train a model; metrics and weights are written as they come",
     "evaluate": "measure trained weights",
     "bench": "measure what attention costs on this machine",

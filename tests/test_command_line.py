@@ -232,3 +232,11 @@ def test_the_first_command_learns_digits_in_three_minutes(capsys, empty_folder):
     assert found and float(found[1]) >= 96, text
     seconds = re.search(r"trained in (\d+) s", text)
     assert seconds and int(seconds[1]) <= 180, text
+
+
+def test_models_are_listed_beside_the_papers_figures(capsys):
+    assert main(["models", "deit"]) == 0
+    table = capsys.readouterr().out
+    assert "| deit_tiny | softmax | 224 | 5.7 (5.7) |" in table
+    assert main(["models", "resnet"]) == 2
+    assert "no model begins with 'resnet'" in capsys.readouterr().err
