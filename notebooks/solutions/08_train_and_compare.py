@@ -38,7 +38,7 @@ def paired_difference(a, b):
 
 
 # %% teacher
-# Let students compare with the unpaired error on the same numbers: here 2.2 in the place of 0.6.
+# Let students compare with the unpaired error on the same numbers: here 2.3 in the place of 0.6.
 # A mean of less than two errors is no result.
 
 # %% exercise choose_p
