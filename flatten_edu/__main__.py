@@ -20,6 +20,8 @@ COMMANDS = {
     "models": "list every network with its size and cost, beside the paper's",
     "train": "train a model; metrics and weights are written as they come",
     "evaluate": "measure trained weights",
+    "compare": "train arms side by side on a task, with every seed a dot",
+    "probe": "profile an attention mechanism of yours beside the built-in ones",
     "bench": "measure what attention costs on this machine",
     "grade": "mark a folder of submitted notebooks",
 }
@@ -81,7 +83,7 @@ def make_parser(words: list[str]) -> Parser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     parser.commands = commands.choices  # pyright: ignore[reportAttributeAccessIssue]
     for name, help in COMMANDS.items():
-        command = commands.add_parser(name, help=help, description=help)
+        command = commands.add_parser(name, help=help, description=help, allow_abbrev=False)
         if name == called:
             importlib.import_module(f".commands.{name}", __package__).add_arguments(command)
     return parser

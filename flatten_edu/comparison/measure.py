@@ -1,0 +1,70 @@
+"""What a trained model's attention looks like in numbers: how sharp it is, and of what rank."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import torch
+from torch import Tensor, nn
+
+from ..analysis import effective_rank, numerical_rank, record, row_entropy
+from ..attention import TokenMixer
+from ..data import Samples
+
+# Enough samples that the means stand to a per cent, few enough that they take a second.
+SAMPLES = 4
+# Of the kernels of a head, one a channel, so many are looked at.
+KERNELS = 4
+
+
+def measure(model: nn.Module, samples: Samples) -> dict[str, float | None]:
+    """Means over samples, blocks and heads.
+
+    Args:
+        model: a network with attention of this package.
+        samples: the first few are run through it.
+
+    Returns:
+        tokens: N of the first block.
+        entropy: of the attention's rows over log N; 1 is uniform, 0 is one token. None without
+            attention, or where weights may be negative.
+        rank, effective_rank: of the attention. 0 and None without attention.
+        equivalent_rank: of attention and branch together, M_eq. None without a branch.
+    """
+    device = next(model.parameters()).device
+    with torch.no_grad(), record(model.eval()) as maps:
+        model(samples.__getitems__(range(SAMPLES))[0].to(device))
+    mixers = [part for part in model.modules() if isinstance(part, TokenMixer)]
+    alone = [map for map in maps.values() if map.any()]
+    signed = any(bool((map < 0).any()) for map in alone)
+    both = [
+        equivalent_rank(mixer, map)
+        for mixer, map in zip(mixers, maps.values(), strict=True)
+        if mixer.depthwise is not None and is_square(map)
+    ]
+    return {
+        "tokens": next(iter(maps.values())).shape[-1],
+        "entropy": None if signed else mean([row_entropy(map) for map in alone]),
+        "rank": mean([numerical_rank(map).double() for map in maps.values()]),
+        "effective_rank": mean([effective_rank(map) for map in alone]),
+        "equivalent_rank": mean(both),
+    }
+
+
+def equivalent_rank(mixer: TokenMixer, map: Tensor) -> Tensor:
+    """The rank of M_eq = attention + M_DWC for each head and the first kernels."""
+    assert mixer.depthwise is not None
+    side = math.isqrt(map.shape[-1])
+    local = copy.deepcopy(mixer.depthwise).double().matrix((side, side))[:KERNELS]
+    return numerical_rank(map[:, :, None] + local).double()
+
+
+def is_square(map: Tensor) -> bool:
+    """Whether the tokens attend to themselves and form a square grid."""
+    return map.shape[-1] == map.shape[-2] == math.isqrt(map.shape[-1]) ** 2
+
+
+def mean(parts: list[Tensor]) -> float | None:
+    """The mean of all numbers, or None if there are none."""
+    return float(torch.cat([part.flatten() for part in parts]).mean()) if parts else None

@@ -1,0 +1,158 @@
+"""The profile of a mechanism: what it can do, measured in less than two minutes on a laptop.
+
+sharpness   how uneven the rows of its map are on random queries and keys, untrained
+rank        of that map, of 196
+capacity    recall among 16 and among 64 tokens
+locality    copy from 1 down and 2 right;   reach   from 3 down and 4 right
+full rank   copy from 4 down and 4 right, around the edges: a permutation
+cost        time of one forward pass of the mechanism, at three numbers of tokens
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import torch
+
+from ..analysis import attention_map, numerical_rank, row_entropy
+from ..arms import Arm, find_arm
+from ..attention import TokenMixer
+from ..timing import Times
+from ..timing import measure as time_it
+from ..training.order import generator
+from .run import Run, check, in_order, side_by_side
+
+BUILT_IN = ("softmax", "linear", "focused")
+GRID = (14, 14)
+HEADS, WIDTH = 3, 192
+SIZES = (196, 784, 3136)
+
+
+class Ability(NamedTuple):
+    """One trained probe: a task with its options, and what it is called in a profile."""
+
+    label: str
+    task: str
+    options: tuple[tuple[str, Any], ...] = ()
+
+
+ABILITIES = (
+    Ability("recall among 16", "recall", (("tokens", 16),)),
+    Ability("recall among 64", "recall", (("tokens", 64),)),
+    Ability("copy near", "copy_near"),
+    Ability("copy far", "copy_far"),
+    Ability("copy wrapped", "copy_wrapped"),
+)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What `probe` found, for each arm by name.
+
+    Args:
+        arms: the mechanism in question first, then those beside it.
+        accuracy: arm -> ability -> test accuracy between 0 and 1.
+        entropy: arm -> of the untrained map's rows, over log 196; None where it is undefined.
+        rank: arm -> of the untrained map, of 196; None where the mechanism is not linear in v.
+        times: of one forward pass.
+        notes: what could not be measured, and why.
+    """
+
+    arms: tuple[str, ...]
+    accuracy: dict[str, dict[str, float]]
+    entropy: dict[str, float | None]
+    rank: dict[str, float | None]
+    times: Times
+    notes: list[str] = field(default_factory=list)
+
+
+def probe(
+    attention: str,
+    beside: Sequence[str] = BUILT_IN,
+    *,
+    jobs: int = 1,
+    report: Callable[[str], object] = lambda line: None,
+    **changes: Any,
+) -> Profile:
+    """Measure a mechanism, and others beside it.
+
+    Args:
+        attention: an arm's name, such as "module:function" or "focused+dwc".
+        beside: arms to compare it with.
+        jobs: how many processes run side by side.
+        report: called with a line for each finished measurement.
+        changes: settings of the recipe, such as epochs=2 for twice as many steps.
+
+    Raises:
+        ValueError: for an unknown name, before anything runs.
+    """
+    arms = tuple(dict.fromkeys([attention, *beside]))
+    check([ability.task for ability in ABILITIES[1:]], arms, 1, jobs, None)
+    notes: list[str] = []
+    maps = {name: untrained(find_arm(name), notes) for name in arms}
+    times = cost(arms)
+    runs = [
+        Run(ability.task, arm, 0, ability.options, tuple(sorted(changes.items())), "cpu")
+        for ability in ABILITIES
+        for arm in arms
+    ]
+    accuracy: dict[str, dict[str, float]] = {arm: {} for arm in arms}
+    for row in in_order(runs) if jobs == 1 else side_by_side(runs, jobs):
+        label = label_of(row["task"], row["tokens"])
+        accuracy[row["arm"]][label] = row["test_accuracy"]
+        report(f"{label}, {row['arm']}: {100 * row['test_accuracy']:.1f} %")
+    entropy = {name: found[0] for name, found in maps.items()}
+    rank = {name: found[1] for name, found in maps.items()}
+    return Profile(arms, accuracy, entropy, rank, times, notes)
+
+
+def label_of(task: str, tokens: int) -> str:
+    """The ability that a row of results belongs to.
+
+    >>> label_of("recall", 16), label_of("copy_far", 64)
+    ('recall among 16', 'copy far')
+    """
+    for ability in ABILITIES:
+        if ability.task == task and dict(ability.options).get("tokens", tokens) == tokens:
+            return ability.label
+    raise ValueError(f"no ability is probed by {task} with {tokens} tokens")
+
+
+@torch.no_grad()
+def untrained(arm: Arm, notes: list[str]) -> tuple[float | None, float | None]:
+    """Entropy and rank of the map on random queries and keys, without the branch."""
+    source = generator(0, "probe")
+    shape = 2, HEADS, GRID[0] * GRID[1], WIDTH // HEADS
+    q, k = (torch.randn(shape, generator=source, dtype=torch.float64) for _ in range(2))
+    try:
+        map = attention_map(q, k, arm.attention, grid=GRID)
+    except (ValueError, TypeError, RuntimeError) as error:
+        notes.append(f"no map of {arm.name}: {' '.join(str(error).split())}")
+        return None, None
+    if not map.any():
+        return None, 0.0
+    positive = bool((map >= 0).all())
+    return (
+        float(row_entropy(map).mean()) if positive else None,
+        float(numerical_rank(map).double().mean()),
+    )
+
+
+def cost(arms: Sequence[str]) -> Times:
+    """Time of one forward pass of each arm's mixing, without projections."""
+
+    def case(name: str):
+        arm = find_arm(name)
+
+        def prepare(tokens: int):
+            side = round(tokens**0.5)
+            mixer = arm.finish(TokenMixer(WIDTH, HEADS, grid=(side, side), **arm.options())).eval()
+            q = torch.randn(1, tokens, WIDTH)
+            return lambda: mixer(q, q, q, (side, side))
+
+        return prepare
+
+    what = f"one layer without its projections, width {WIDTH}, {HEADS} heads"
+    return time_it({name: case(name) for name in arms}, sizes=SIZES, rounds=3, what=what)
