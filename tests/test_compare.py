@@ -153,8 +153,8 @@ def test_a_model_with_a_class_token_is_measured_too():
 
 ROWS = [
     {"task": "textures", "arm": arm, "seed": seed, "test_accuracy": value + 0.01 * seed,
-     "chance": 0.35, "seconds": 2.0, "parameters": 1234, "entropy": None, "rank": 16.0,
-     "equivalent_rank": None}
+     "mean_iou": value - 0.1, "chance": 0.35, "seconds": 2.0, "parameters": 1234,
+     "entropy": None, "rank": 16.0, "equivalent_rank": None}
     for arm, value in (("linear", 0.70), ("linear+dwc", 0.82), ("linear+permuted", 0.70))
     for seed in range(3)
 ]  # fmt: skip
@@ -162,8 +162,9 @@ ROWS = [
 
 def test_the_table_gives_means_and_spreads():
     lines = summarise(ROWS, "textures", ["linear", "linear+dwc", "softmax"])
-    assert lines[0] == ["linear", "71.0 ± 1.0 %", "3", "2", "1,234", "-", "16", "-"]
-    assert lines[2] == ["softmax", *[""] * 7]
+    assert lines[0] == ["linear", "71.0 ± 1.0 %", "60.0 ± 0.0 %", "3", "2", "1,234", "-", "16", "-"]
+    assert lines[2] == ["softmax", *[""] * 8]
+    assert plain(lines).splitlines()[0].split()[-3:] == ["seconds", "parameters", "rank"]
     assert len({len(line) for line in plain(lines[:2]).splitlines()}) == 1
 
 
@@ -240,3 +241,12 @@ def test_a_wrong_command_gets_one_line(call, message, capsys, tmp_path, monkeypa
     errors = capsys.readouterr().err
     assert message in errors and errors.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arm", ["xca", "xca+dwc"])
+def test_an_arm_without_a_map_is_measured_all_the_same(arm):
+    (row,) = compare("recall", [arm], 1, **FAST)
+    assert row["tokens"] == 16 and row["test_accuracy"] > 0.05
+    for name in ("entropy", "rank", "effective_rank", "equivalent_rank"):
+        assert row[name] is None, name
+    assert summarise([row], "recall", [arm])[0][-3:] == ["-", "-", "-"]

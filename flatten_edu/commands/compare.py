@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..arms import ARMS
-from ..comparison.table import HEADS, markdown, plain, summarise
+from ..comparison.results import rows_of
+from ..comparison.table import filled, markdown, plain, summarise
 from ..extras import need
 from ..training.recipe import Recipe
+from .bench import command_of
 from .train import pair
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     changes = {key: value for key, value in vars(arguments).items() if key in Recipe.names()}
     show = Tables(tasks, arms, output)
     try:
-        rows = compare(
+        compare(
             tasks,
             arms,
             arguments.seeds,
@@ -61,6 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
             jobs=arguments.jobs,
             options=options,
             device=arguments.device,
+            command=command_of(sys.argv[1:]),
             report=show.update,
             **changes,
         )
@@ -71,17 +74,19 @@ def run(arguments: argparse.Namespace) -> int:
         return 130
     finally:
         show.end()
-    write_tables(rows, tasks, arms, output)
+    # All that the folder holds: runs of more arms or seeds, asked for earlier, stand beside these.
+    rows = rows_of(output / "results.jsonl")
+    write_tables(rows, tasks, output)
     draw(rows, {task: load_task(task).question for task in tasks}, output / "arms.png")
     sys.stdout.write(f"everything is in {output}\n")
     return 0
 
 
-def write_tables(rows: list[Row], tasks: list[str], arms: list[str], output: Path) -> None:
+def write_tables(rows: list[Row], tasks: list[str], output: Path) -> None:
     """The tables on the screen and as Markdown in the folder."""
     from ..files import write_text
 
-    parts = []
+    parts, arms = [], list(dict.fromkeys(row["arm"] for row in rows))
     for task in tasks:
         lines = summarise(rows, task, arms)
         sys.stdout.write(f"\n{task}\n{plain(lines)}\n")
@@ -136,9 +141,10 @@ class Tables:
         tables = []
         for task in self.tasks:
             table = library.Table(title=f"{task}, {len(rows)} of {runs} runs", box=None)
-            for number, head in enumerate(HEADS):
+            heads, *lines = filled(summarise(rows, task, self.arms))
+            for number, head in enumerate(heads):
                 table.add_column(head, justify="right" if number else "left")
-            for line in summarise(rows, task, self.arms):
+            for line in lines:
                 table.add_row(*line)
             tables.append(table)
         return need("rich.console").Group(*tables)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..files import append_line, write_text
+from ..files import append_line, parts_left, write_text
 
 Row = dict[str, Any]
 
@@ -14,16 +16,17 @@ Row = dict[str, Any]
 class Results:
     """Rows of finished runs, in memory and in a folder.
 
-        comparison.json   tasks with their options and recipes; the versions; the device
+        comparison.json   tasks with their options and recipes; of each start its command, its date,
+                          the versions and the device
         results.jsonl     a line a run: task, arm, seed, test_accuracy, ...
 
     Args:
         folder: where they are kept; None keeps them in memory alone.
-        about: what stands in comparison.json.
+        about: what stands in comparison.json; "tasks" holds each task's options and recipe.
 
     Raises:
         FileExistsError: if the folder holds something else.
-        ValueError: if it holds a comparison of the same task with other settings.
+        ValueError: if it holds a comparison on other tasks, or with other settings.
     """
 
     def __init__(self, folder: str | Path | None, about: dict[str, Any]):
@@ -38,39 +41,63 @@ class Results:
         if not folder.is_dir():
             raise FileExistsError(f"output must be a folder, but {folder} is a file")
         if not (folder / "comparison.json").exists():
-            if any(folder.iterdir()):
+            if set(folder.iterdir()) - set(parts_left(folder)):
                 raise FileExistsError(
                     f"output {folder} already holds other files: choose another folder"
                 )
             return []
-        there = json.loads((folder / "comparison.json").read_text(encoding="utf-8"))
-        for name, settings in self.about["tasks"].items():
-            kept = there["tasks"].get(name, settings)
-            if kept != settings:
-                raise ValueError(
-                    f"output {folder} holds runs of {name} with {difference(kept, settings)}; "
-                    "choose another folder, or the same settings to go on"
-                )
-        self.about["tasks"] = there["tasks"] | self.about["tasks"]
+        there = about_of(folder)
+        check_same(there["tasks"], self.about["tasks"], folder)
+        self.about["starts"] = there.get("starts", [])
         return rows_of(folder / "results.jsonl")
 
-    def begin(self) -> None:
-        """Write down what this is; a line that was cut off when a run was killed goes."""
+    def begin(self, start: dict[str, Any] | None = None) -> None:
+        """Write down what this is; a line that was cut off when a run was killed goes.
+
+        Args:
+            start: command, date, versions and device of this start, put behind those before.
+        """
+        if start is not None:
+            self.about.setdefault("starts", []).append(start)
         if self.folder is not None:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            write_text(self.folder / "comparison.json", json.dumps(self.about, indent=2) + "\n")
-            lines = "".join(json.dumps(row) + "\n" for row in self.rows)
-            write_text(self.folder / "results.jsonl", lines)
+            with self.writing():
+                self.folder.mkdir(parents=True, exist_ok=True)
+                for part in parts_left(self.folder):
+                    part.unlink(missing_ok=True)
+                write_text(self.folder / "comparison.json", json.dumps(self.about, indent=2) + "\n")
+                lines = "".join(json.dumps(row) + "\n" for row in self.rows)
+                write_text(self.folder / "results.jsonl", lines)
 
     def add(self, row: Row) -> None:
         """One more finished run."""
         self.rows.append(row)
         if self.folder is not None:
-            append_line(self.folder / "results.jsonl", json.dumps(row))
+            with self.writing():
+                append_line(self.folder / "results.jsonl", json.dumps(row))
 
     def has(self, task: str, arm: str, seed: int) -> bool:
         """Whether this run is finished."""
         return any((row["task"], row["arm"], row["seed"]) == (task, arm, seed) for row in self.rows)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Say in one line what could not be written, and how to go on."""
+        try:
+            yield
+        except OSError as error:
+            raise OSError(
+                f"cannot write to {self.folder}: {error.strerror or error}; the runs that are "
+                "finished are whole, and the same command goes on from there"
+            ) from error
+
+
+def about_of(folder: Path) -> dict[str, Any]:
+    """What comparison.json says."""
+    path = folder / "comparison.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is damaged ({error})") from error
 
 
 def rows_of(path: Path) -> list[Row]:
@@ -86,6 +113,24 @@ def rows_of(path: Path) -> list[Row]:
             if number < len(lines):
                 raise ValueError(f"{path}, line {number} is damaged ({error})") from error
     return rows
+
+
+def check_same(there: dict[str, Any], asked: dict[str, Any], folder: Path) -> None:
+    """Raise in one line if a folder's comparison is not the one that is asked for.
+
+    More tasks may be asked for than are there; none that is there may be left out.
+    """
+    if set(there) - set(asked):
+        raise ValueError(
+            f"output {folder} holds a comparison on {', '.join(there)}, but {', '.join(asked)} was "
+            "asked for; choose another folder, or name those tasks too"
+        )
+    for name, kept in there.items():
+        if kept != asked[name]:
+            raise ValueError(
+                f"output {folder} holds runs of {name} with {difference(kept, asked[name])}; "
+                "choose another folder, or the same settings to go on"
+            )
 
 
 def difference(kept: dict, asked: dict) -> str:

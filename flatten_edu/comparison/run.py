@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import os
+import platform
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from functools import lru_cache
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
+
 from ..arms import ARMS, find_arm
+from ..bench.machine import processor
 from ..tasks import Task, load_task
 from ..training import train
+from ..training.evaluation import evaluate
 from ..training.train import installed
 from .measure import measure
 from .results import Results, Row
@@ -39,6 +46,7 @@ def compare(
     jobs: int = 1,
     options: dict[str, Any] | None = None,
     device: str = "auto",
+    command: str = "",
     report: Callable[[list[Row], int], None] = lambda rows, runs: None,
     **changes: Any,
 ) -> list[Row]:
@@ -53,12 +61,14 @@ def compare(
         jobs: how many processes run side by side, each on one thread.
         options: options of the task, if it is one.
         device: "auto", "cpu" or "cuda".
+        command: what was typed, kept in comparison.json.
         report: called with all rows and the number of runs, at the start and after each run.
         changes: settings of the recipe that differ from the task's, for every arm.
 
     Returns:
         A row a run: task, arm, seed, test_accuracy, validation_accuracy, train_loss, seconds,
-        parameters, and what `measure` says. Ordered by task, arm and seed.
+        parameters, mean_iou (None unless the task is one of segments), and what `measure` says.
+        Ordered by task, arm and seed.
 
     Raises:
         ValueError, TypeError: for an unknown task, arm or setting, before anything runs.
@@ -71,9 +81,10 @@ def compare(
     check(names, arms, seeds, jobs, options)
     fixed = tuple(sorted((options or {}).items())), tuple(sorted(changes.items())), device
     runs = [Run(name, arm, seed, *fixed) for name in names for seed in range(seeds) for arm in arms]
-    results = Results(output, describe(names, fixed[0], fixed[1], device))
-    results.begin()
+    results = Results(output, {"tasks": settings_of(names, fixed[0], fixed[1])})
     due = [run for run in runs if not results.has(run.task, run.arm, run.seed)]
+    if due:
+        results.begin(this_start(command, device, jobs))
     report(results.rows, len(runs))
     for row in in_order(due) if jobs == 1 else side_by_side(due, jobs):
         results.add(row)
@@ -108,19 +119,28 @@ def the_task(name: str, options: tuple, changes: tuple) -> Task:
     return dataclasses.replace(task, recipe=dataclasses.replace(task.recipe, **dict(changes)))
 
 
-def describe(names: list[str], options: tuple, changes: tuple, device: str) -> dict[str, Any]:
-    """What comparison.json says."""
+def settings_of(names: list[str], options: tuple, changes: tuple) -> dict[str, Any]:
+    """What must be the same when a comparison goes on: each task's options and recipe."""
     return {
-        "tasks": {
-            name: {
-                "options": dict(options),
-                "recipe": dataclasses.asdict(the_task(name, options, changes).recipe),
-            }
-            for name in names
-        },
+        name: {
+            "options": dict(options),
+            "recipe": dataclasses.asdict(the_task(name, options, changes).recipe),
+        }
+        for name in names
+    }
+
+
+def this_start(command: str, device: str, jobs: int) -> dict[str, Any]:
+    """What comparison.json keeps of each start: command, date, versions, machine."""
+    cuda = device != "cpu" and torch.cuda.is_available()
+    return {
+        "command": command,
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "versions": {name: installed(name) for name in ("flatten-edu", "torch")},
-        "device": device,
+        "python": platform.python_version(),
+        "device": torch.cuda.get_device_name() if cuda else processor(),
         "cores": os.cpu_count(),
+        "jobs": jobs,
     }
 
 
@@ -131,10 +151,11 @@ def one_run(run: Run) -> Row:
     result = train(model, task.data, recipe=task.recipe, seed=run.seed, device=run.device)
     last = result.rows[-1]
     named = ("test_accuracy", "validation_accuracy", "train_loss", "seconds")
+    iou = evaluate(result.model, task.data.test).mean_iou if task.segments else None
     return (
         {"task": run.task, "arm": run.arm, "seed": run.seed}
         | {name: last[name] for name in named}
-        | {"parameters": result.parameters, "chance": task.chance}
+        | {"mean_iou": iou, "parameters": result.parameters, "chance": task.chance}
         | measure(result.model, task.data.test)
     )
 
@@ -146,7 +167,8 @@ def in_order(runs: Sequence[Run]) -> Iterator[Row]:
 
 def side_by_side(runs: Sequence[Run], jobs: int) -> Iterator[Row]:
     """Several at once, each in a process of its own; rows come as they are finished."""
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    context = get_context("spawn")
+    with ProcessPoolExecutor(jobs, context, initializer=end_with_parent) as pool:
         waiting = {pool.submit(one_run, run) for run in runs}
         try:
             while waiting:
@@ -156,3 +178,15 @@ def side_by_side(runs: Sequence[Run], jobs: int) -> Iterator[Row]:
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def end_with_parent() -> None:
+    """Let this process end when the one that started it is killed, which cannot say so itself."""
+    parent = parent_process()
+    assert parent is not None
+
+    def wait_for_it() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait_for_it, daemon=True).start()

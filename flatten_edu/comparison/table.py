@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 from .results import Row
 
-HEADS = ("arm", "test accuracy", "seeds", "seconds", "parameters", "entropy", "rank", "rank M_eq")
+HEADS = (
+    "arm", "test accuracy", "mIoU", "seeds", "seconds", "parameters", "entropy", "rank", "rank M_eq"
+)  # fmt: skip
 
 
 def summarise(rows: Sequence[Row], task: str, arms: Sequence[str]) -> list[list[str]]:
@@ -21,12 +23,11 @@ def summarise(rows: Sequence[Row], task: str, arms: Sequence[str]) -> list[list[
         if not runs:
             lines.append([arm, *[""] * (len(HEADS) - 1)])
             continue
-        accuracy = [100 * row["test_accuracy"] for row in runs]
-        spread = f" ± {statistics.stdev(accuracy):.1f}" if len(runs) > 1 else ""
         lines.append(
             [
                 arm,
-                f"{statistics.mean(accuracy):.1f}{spread} %",
+                per_cent(runs, "test_accuracy"),
+                per_cent(runs, "mean_iou"),
                 str(len(runs)),
                 f"{average(runs, 'seconds'):.0f}",
                 f"{runs[0]['parameters']:,}",
@@ -36,6 +37,19 @@ def summarise(rows: Sequence[Row], task: str, arms: Sequence[str]) -> list[list[
             ]
         )
     return lines
+
+
+def per_cent(runs: Sequence[Row], name: str) -> str:
+    """Mean and spread of a share, or a dash where the task has no such thing.
+
+    >>> per_cent([{"a": 0.5}, {"a": 0.52}], "a"), per_cent([{"a": 0.5}], "a")
+    ('51.0 ± 1.4 %', '50.0 %')
+    """
+    shares = [100 * row[name] for row in runs if row.get(name) is not None]
+    if not shares:
+        return "-"
+    spread = f" ± {statistics.stdev(shares):.1f}" if len(shares) > 1 else ""
+    return f"{statistics.mean(shares):.1f}{spread} %"
 
 
 def average(runs: Sequence[Row], name: str) -> float:
@@ -48,15 +62,27 @@ def cell(runs: Sequence[Row], name: str, form: str) -> str:
     return "-" if any(row[name] is None for row in runs) else format(average(runs, name), form)
 
 
+def filled(lines: Sequence[Sequence[str]]) -> list[list[str]]:
+    """The table with its heads, without the columns in which no arm has anything.
+
+    >>> filled([["dwc", "97.0 %", "-", "3", "40", "69,082", "-", "0", "49"]])[0]
+    ['arm', 'test accuracy', 'seeds', 'seconds', 'parameters', 'rank', 'rank M_eq']
+    """
+    held = [any(line[column] not in ("", "-") for line in lines) for column in range(len(HEADS))]
+    return [
+        [cell for cell, kept in zip(line, held, strict=True) if kept] for line in (HEADS, *lines)
+    ]
+
+
 def plain(lines: Sequence[Sequence[str]]) -> str:
     """The table in columns of spaces, names to the left and numbers to the right.
 
-    >>> print(plain([["focused", "97.0 %", "3", "40", "69,082", "0.70", "16", "49"]]))
+    >>> print(plain([["focused", "97.0 %", "-", "3", "40", "69,082", "0.70", "16", "49"]]))
     arm      test accuracy  seeds  seconds  parameters  entropy  rank  rank M_eq
     focused         97.0 %      3       40      69,082     0.70    16         49
     """
-    table = [HEADS, *lines]
-    widths = [max(len(line[column]) for line in table) for column in range(len(HEADS))]
+    table = filled(lines)
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return "\n".join(
         "  ".join(
             text.ljust(width) if column == 0 else text.rjust(width)
@@ -69,8 +95,11 @@ def plain(lines: Sequence[Sequence[str]]) -> str:
 def markdown(lines: Sequence[Sequence[str]]) -> str:
     """The table for a README.
 
-    >>> print(markdown([["dwc", "97.0 %", "3", "40", "69,082", "-", "0", "49"]]).splitlines()[2])
-    | dwc | 97.0 % | 3 | 40 | 69,082 | - | 0 | 49 |
+    >>> print(markdown([["dwc", "97.0 %", "-", "3", "40", "69,082", "-", "0", "49"]]))
+    | arm | test accuracy | seeds | seconds | parameters | rank | rank M_eq |
+    | --- | ---: | ---: | ---: | ---: | ---: | ---: |
+    | dwc | 97.0 % | 3 | 40 | 69,082 | 0 | 49 |
     """
-    table = [HEADS, ["---", *["---:"] * (len(HEADS) - 1)], *lines]
+    heads, *rest = filled(lines)
+    table = [heads, ["---", *["---:"] * (len(heads) - 1)], *rest]
     return "\n".join("| " + " | ".join(line) + " |" for line in table)

@@ -25,6 +25,7 @@ class Task:
         recipe: how every arm is trained.
         chance: test accuracy of who always gives the commonest answer.
         model: makes the network around an arm, with fresh weights.
+        segments: whether the classes are regions of an image, so that mean IoU says something.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Task:
     recipe: Recipe
     chance: float
     model: Callable[[Arm], nn.Module]
+    segments: bool = False
 
     def build(self, arm: str | Arm, seed: int = 0) -> nn.Module:
         """The network of an arm, with weights that depend on the seed alone."""

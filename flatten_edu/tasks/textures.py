@@ -66,7 +66,8 @@ def textures(size: int = 48, parts: dict[str, int] | None = None) -> Task:
         options = {"num_classes": 0, "img_size": size, "patch_size": PATCH} | arm.options()
         return Segmenter(create_model("deit_nano", **options), 48, len(MATERIALS))
 
-    return Task("textures", "which one am I in?", data, RECIPE, commonest(data), model)
+    question = "which one am I in?"
+    return Task("textures", question, data, RECIPE, commonest(data), model, segments=True)
 
 
 def mosaics(part: str, count: int, size: int) -> Samples:

@@ -27,6 +27,19 @@ class Scores:
     top5: float
     confusion: Tensor
 
+    @property
+    def mean_iou(self) -> float:
+        """Mean over classes of right / (right + missed + wrongly taken for it), between 0 and 1.
+
+        A class that neither occurs nor is answered is left out.
+
+        >>> Scores(0.0, 0.75, 1.0, torch.tensor([[2, 1, 0], [0, 1, 0], [0, 0, 0]])).mean_iou
+        0.5833333333333333
+        """
+        right = self.confusion.diagonal().double()
+        either = self.confusion.sum(0) + self.confusion.sum(1) - right
+        return float((right / either)[either > 0].mean())
+
 
 @torch.no_grad()
 def evaluate(
