@@ -27,9 +27,9 @@ COPIES = ROOT / "notebooks" / "exercises"
 KEYS = ROOT / "notebooks" / "key"
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
-HOW = """**How it works.** Write the body of each function in the place of `raise
-NotImplementedError`. Run the cell, and the check below it. The check tries hidden examples of many
-shapes. It says what is wrong, and shows it on the smallest one. Stuck? Ask for hints, three steps:
+HOW = """**How it works.** Write the body of each function in the place of its last line. Run the
+cell, and the check below it. The check tries hidden examples of many shapes. It says what is wrong,
+and shows it on the smallest one. Stuck? Ask for hints, three steps:
 `fe.coursework.check.{name}.hint(1)`, `(2)`, `(3)`. The minutes are a guess, not a limit."""
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import message
 from .clues import clue, common, habit, taken_for_granted
-from .compare import finite
+from .compare import as_tensor, finite
 from .result import Result, not_started
 from .wire import decode
 
@@ -130,26 +130,34 @@ def diagnosis(exercise: Exercise, trials: list[Trial]) -> tuple[str | None, str]
 def known_mistake(exercise: Exercise, trials: list[Trial]) -> Mistake | None:
     """The mistake, or the two mistakes, that give the same numbers in every case with a value."""
     told = [t for t in trials if t.state in ("right", "wrong") and not t.case.finite]
-    if not any(t.state == "wrong" for t in told):
-        return None
     # Wrong cases first: most candidates leave at the first of them.
     told.sort(key=lambda t: t.state != "wrong")
+    if not told or told[0].state != "wrong" or any(count(t.value) is None for t in told):
+        return None
     for mistake in exercise.table:
-        if all(same_mistake(exercise, mistake, t) for t in told):
+        if all(exercise.agrees(t.value, variant(mistake, t)) for t in told):
             return mistake
+    sizes = {count(variant(mistake, told[0])) for mistake in exercise.table}
+    if count(told[0].value) not in sizes | {count(told[0].want)}:
+        return None
     deadline = time.monotonic() + PATIENCE
     for mistake in exercise.pairs():
         if time.monotonic() > deadline:
             return None
-        if all(same_mistake(exercise, mistake, t) for t in told[:6]):
+        if all(exercise.agrees(t.value, variant(mistake, t)) for t in told[:6]):
             return mistake
     return None
 
 
-def same_mistake(exercise: Exercise, mistake: Mistake, trial: Trial) -> bool:
-    """Whether the mistake gives this trial's value."""
+def variant(mistake: Mistake, trial: Trial) -> Any:
+    """What the mistake gives in this trial; None if it cannot be made with these shapes."""
     try:
-        variant = mistake.variant(*trial.case.args)
+        return mistake.variant(*trial.case.args)
     except (RuntimeError, ValueError, IndexError, ZeroDivisionError, KeyError, OverflowError):
-        return False  # it cannot be made with these shapes
-    return exercise.agrees(trial.value, variant)
+        return None
+
+
+def count(value: Any) -> int | None:
+    """How many numbers there are; None if there is anything else."""
+    tensor = as_tensor(value)
+    return None if tensor is None else tensor.numel()

@@ -60,7 +60,17 @@ def run(
         way: "process" or "thread"; None takes the process where that is safe.
     """
     way = way or ("process" if sys.platform == "linux" else "thread")
-    return (in_process if way == "process" else in_thread)(function, cases, seconds, watch)
+    if way == "process":
+        ran = in_process(function, cases, seconds, watch)
+        if not needs_this_process(ran):
+            return ran
+    return in_thread(function, cases, seconds, watch)
+
+
+def needs_this_process(ran: Run) -> bool:
+    """Whether the function uses a GPU that this process has begun to use: a copy cannot."""
+    errors = (record.get("error", {}).get("words", "") for record in ran.records)
+    return any("CUDA in forked subprocess" in words for words in errors)
 
 
 def in_process(

@@ -87,6 +87,7 @@ def _tensor(tensor: Tensor) -> dict:
         return _other("a large tensor", shape)
     try:
         plain = tensor.detach().to("cpu")
+        plain = plain if plain.layout == torch.strided else plain.to_dense()
         exact = plain if plain.dtype in DTYPES.values() else plain.double()
         name = str(exact.dtype).removeprefix("torch.")
         values = exact.reshape(-1).tolist()

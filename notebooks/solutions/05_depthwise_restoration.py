@@ -119,7 +119,7 @@ def equivalent_map(q, k, kernel, grid, p):
 q = k = torch.rand(1, 1, 36, 4, dtype=torch.float64)
 kernel = torch.rand(3, 3, dtype=torch.float64)
 both = equivalent_map(q, k, kernel, (6, 6), 3)
-alone = both - fe.attention.depthwise_matrix(kernel, (6, 6))
+alone = fe.analysis.attention_map(q, k, "focused", 3)
 print("rank of A:   ", int(fe.analysis.numerical_rank(alone)))
 print("rank of M_eq:", int(fe.analysis.numerical_rank(both)))
 

@@ -481,6 +481,11 @@ def matrix_unfold(kernel, grid):
     return einsum(columns, kernel.flatten(), "m k n, k -> n m")
 
 
+@right("depthwise_matrix")
+def matrix_sparse(kernel, grid):
+    return matrix_loops(kernel, grid).to_sparse()
+
+
 @right("equivalent_map")
 def sum_einops(q, k, kernel, grid, p):
     q, k = (focus_einops(t.relu() + 1e-6, p) for t in (q, k))

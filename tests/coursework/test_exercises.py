@@ -186,7 +186,7 @@ def test_an_exercise_of_ones_own_is_marked_with_hidden_examples(own, tmp_path):
     handed_in = tmp_path / "handed in"
     handed_in.mkdir()
     copy = json.loads(next(iter(tool.made_from(own).values())))
-    for name, body in (("right", "x + x"), ("learned_by_heart", "{3: 6}.get(x, x * 2) % 100")):
+    for name, body in (("right", "x + x"), ("learned_by_heart", "x * 2 % 100")):
         cells = [c | {"source": f"def twice(x):\n    return {body}"} for c in copy["cells"][-2:-1]]
         text = json.dumps(copy | {"cells": [*copy["cells"][:-2], *cells, copy["cells"][-1]]})
         (handed_in / f"{name}.ipynb").write_text(text)

@@ -179,6 +179,19 @@ def test_processes_and_threads_give_the_same_records(way):
     assert record["value"]["kind"] == "dict" and record["changed"] == []
 
 
+def test_a_function_on_a_gpu_runs_in_this_process():
+    calls = []
+
+    def on_gpu(x, p):
+        calls.append(p)  # seen here only by a thread of this process
+        if os.getpid() != parent:
+            raise RuntimeError("Cannot re-initialize CUDA in forked subprocess. To use CUDA ...")
+        return x.norm(dim=-1, keepdim=True) * torch.nn.functional.normalize(x**p, dim=-1)
+
+    parent = os.getpid()
+    assert check.focus(on_gpu).passed and calls
+
+
 def test_children_are_gone_afterwards():
     if sys.platform == "linux":
         result = check.focus(lambda x, p: x if os.fork() else os._exit(0))

@@ -6,6 +6,7 @@ import pytest
 
 from flatten_edu.coursework import check
 from flatten_edu.coursework.checks import exercises
+from flatten_edu.coursework.exercise import SEED
 
 from .test_right import tried
 from .wrong import WRONG
@@ -21,10 +22,17 @@ def test_there_are_wrong_solutions_for_every_exercise():
 
 @pytest.mark.parametrize(("exercise", "function", "mistake"), WRONG, ids=NAMES)
 def test_wrong_solutions_are_caught_and_named(exercise, function, mistake):
-    result = getattr(check, exercise)(function)
+    result = tried(exercise, function, SEED)
     assert not result.passed
     if mistake is not None:
         assert result.mistake == mistake, result
+
+
+@pytest.mark.parametrize("name", exercises())
+def test_the_check_itself_says_the_same(name):
+    function, mistake = next((f, m) for exercise, f, m in WRONG if exercise == name)
+    result = getattr(check, name)(function)
+    assert not result.passed and result.mistake == mistake
 
 
 def test_most_mistakes_are_known_by_name():
