@@ -201,7 +201,8 @@ def _title(rows: Sequence[dict[str, Any]], tasks: list[str], groups: dict[str, l
             for arm in (arm for arm in members[1:] if arm in values):
                 kind = restores if _parts(arm)[1] in _CONTROLS else helps
                 kind.append(gain(values, arm, members[0]))
-    if any(clear for _, clear in helps) and restores and not any(clear for _, clear in restores):
+    gains = any(clear and points > 0 for points, clear in helps)
+    if gains and restores and not any(clear for _, clear in restores):
         return "On these tasks neighbours help, restored rank does not"
     if helps and not any(clear for _, clear in helps):
         return f"The branch adds less than {CLEAR:.0f} points here, whatever stands beside it"
