@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -31,11 +32,16 @@ def measure(model: nn.Module, samples: Samples) -> dict[str, float | None]:
             attention, or where weights may be negative.
         rank, effective_rank: of the attention. 0 and None without attention.
         equivalent_rank: of attention and branch together, M_eq. None without a branch.
+        All but the first are None where tokens meet through no map ("xca").
     """
     device = next(model.parameters()).device
-    with torch.no_grad(), record(model.eval()) as maps:
+    every = [part for part in model.modules() if isinstance(part, TokenMixer)]
+    mixers = [mixer for mixer in every if mixer.mechanism.has_map]
+    tokens: list[int] = []
+    counting = every[0].register_forward_hook(lambda *call: tokens.append(call[-1].shape[1]))
+    with torch.no_grad(), record(model.eval()) if mixers else nullcontext({}) as maps:
         model(samples.__getitems__(range(SAMPLES))[0].to(device))
-    mixers = [part for part in model.modules() if isinstance(part, TokenMixer)]
+    counting.remove()
     alone = [map for map in maps.values() if map.any()]
     signed = any(bool((map < 0).any()) for map in alone)
     both = [
@@ -44,7 +50,7 @@ def measure(model: nn.Module, samples: Samples) -> dict[str, float | None]:
         if mixer.depthwise is not None and is_square(map)
     ]
     return {
-        "tokens": next(iter(maps.values())).shape[-1],
+        "tokens": tokens[0],
         "entropy": None if signed else mean([row_entropy(map) for map in alone]),
         "rank": mean([numerical_rank(map).double() for map in maps.values()]),
         "effective_rank": mean([effective_rank(map) for map in alone]),
