@@ -191,3 +191,14 @@ def test_wrong_calls_are_refused_in_one_line(words, line, capsys):
 def test_a_missing_gpu_is_named(capsys):
     assert main(["bench", "--device", "cuda"]) == 2
     assert "device 'cuda' cannot be used here" in capsys.readouterr().err
+
+
+def test_other_mechanisms_are_measured_by_name():
+    few = FEW | {"tokens": (16,), "models": (), "attention": ("agent", "xca", "softmax")}
+    rows = measure(Settings(**few)).rows
+    for work in ("forward", "training"):
+        forms = [row.form for row in rows if row.work == work]
+        assert forms[-2:] == ["agent", "xca"] and len(forms) == len(set(forms)), work
+    assert all(row.ms > 0 and row.memory > 0 for row in rows)
+    with pytest.raises(ValueError, match=r"^attention must be .* but is 'agnt'$"):
+        Settings(**(few | {"attention": ("agnt",)}))

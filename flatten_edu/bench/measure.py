@@ -104,14 +104,14 @@ def forward_calls(settings: Settings, tokens: int) -> Calls:
         # The layer computes as it is written while it is training.
         "readable": copy.deepcopy(focused).train(),
         "focused": focused.eval(),
-    }
+    } | {name: layer.eval() for name, layer in _others(settings, tokens).items()}
     x = _map(settings, tokens)
     return {form: _forward(layer, x) for form, layer in layers.items()}
 
 
 def compiled_calls(settings: Settings, tokens: int) -> Calls:
     """The compiled form, beside those that it is compared with."""
-    calls = forward_calls(settings, tokens)
+    calls = forward_calls(dataclasses.replace(settings, attention=()), tokens)
     compiled = torch.compile(_focused(settings, tokens).eval(), fullgraph=True, dynamic=True)
     calls["compiled"] = _forward(compiled, _map(settings, tokens))
     del calls["softmax"], calls["plain linear"]
@@ -123,7 +123,7 @@ def training_calls(settings: Settings, tokens: int) -> Calls:
     layers = {
         "straightforward": _place(settings, _straightforward(settings, tokens)),
         "readable": _focused(settings, tokens).train(),
-    }
+    } | {name: layer.train() for name, layer in _others(settings, tokens).items()}
     x = _map(settings, tokens)
     return {form: _training(layer, x) for form, layer in layers.items()}
 
@@ -141,6 +141,15 @@ def network_calls(settings: Settings, name: str, image: int) -> Calls:
 
 def _layer(settings: Settings, tokens: int, attention: str) -> SelfAttention:
     return SelfAttention(settings.width, settings.heads, attention, grid=side(tokens))
+
+
+def _others(settings: Settings, tokens: int) -> dict[str, nn.Module]:
+    """The layers that were asked for by name."""
+    return {
+        name: _place(settings, _layer(settings, tokens, name))
+        for name in settings.attention
+        if name not in ("softmax", "focused")
+    }
 
 
 def _focused(settings: Settings, tokens: int) -> nn.Module:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
+from ..attention import make_mechanism
+
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 CLOCKS = ("wall", "cpu")
 
@@ -20,6 +22,8 @@ class Settings:
         tokens: numbers of tokens of the layer in the forward pass, squares.
         training: numbers of tokens in forward and backward together.
         compiled: numbers of tokens at which the compiled form is measured.
+        attention: other mechanisms by name, measured as layers beside the paper's, forward and in
+            training.
         models: names of networks, measured with softmax and with focused attention.
         images: sides of the images that networks see.
         rounds, seconds: each form is measured so often, and as long as this lasts.
@@ -27,8 +31,8 @@ class Settings:
         clock: "wall", or "cpu": the time that the thread really ran, for a machine with other work.
 
     Raises:
-        ValueError: for a number of tokens that is no square, a device that is not there, or a
-            clock that cannot be used.
+        ValueError: for a number of tokens that is no square, an unknown mechanism, a device that is
+            not there, or a clock that cannot be used.
     """
 
     width: int = 128
@@ -37,6 +41,7 @@ class Settings:
     tokens: tuple[int, ...] = (49, 100, 196, 324, 484, 784, 1600, 3136, 12544)
     training: tuple[int, ...] = (196, 784, 3136)
     compiled: tuple[int, ...] = (784, 3136)
+    attention: tuple[str, ...] = ()
     models: tuple[str, ...] = ("deit_tiny", "pvt_tiny", "pvt_v2_b1", "swin_tiny", "cswin_tiny")
     images: tuple[int, ...] = (224, 448)
     rounds: int = 7
@@ -49,6 +54,8 @@ class Settings:
     def __post_init__(self):
         for number in (*self.tokens, *self.training, *self.compiled):
             side(number)
+        for name in self.attention:
+            make_mechanism(name, self.width, 14, heads=self.heads)
         try:
             torch.empty(0, device=self.device)
         except (RuntimeError, AssertionError) as error:

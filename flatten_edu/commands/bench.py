@@ -39,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--tokens", type=int, nargs="*", help=f"numbers of tokens, forward ({many})")
     add("--training", type=int, nargs="*", help="the same for forward and backward")
     add("--compiled", type=int, nargs="*", help="the same for the compiled form; none skips it")
+    add("--attention", nargs="*", help="other mechanisms by name, such as agent or inline")
     add("--models", nargs="*", help=f"networks ({' '.join(usual.models)}); none skips them")
     add("--images", type=int, nargs="*", help="sides of their images (224 448)")
     for name in _NUMBERS:
