@@ -15,6 +15,7 @@ from .mala import mala_attention
 from .maps import mixing
 from .nalaformer import nalaformer_attention
 from .nystrom import nystrom_attention
+from .own import add, remove, shown
 from .performer import Performer, performer_attention, random_directions
 from .polaformer import PolaFormer, polaformer_attention, sign_mixing
 from .rala import rala_attention
@@ -33,6 +34,7 @@ __all__ = [
     "LiteMLA",
     "Performer",
     "PolaFormer",
+    "add",
     "agent_attention",
     "angular_mixing",
     "channel_map",
@@ -51,7 +53,9 @@ __all__ = [
     "rala_attention",
     "random_directions",
     "relu_linear_attention",
+    "remove",
     "rotary_angles",
+    "shown",
     "sign_mixing",
     "xca_attention",
 ]

@@ -17,6 +17,7 @@ from .litemla import litemla_attention
 from .mala import mala_attention
 from .nalaformer import nalaformer_attention
 from .nystrom import nystrom_attention
+from .own import _OWN
 from .performer import performer_attention, random_directions
 from .polaformer import sign_mixing
 from .rala import rala_attention
@@ -34,7 +35,7 @@ def mixing(name: str, grid: Grid | None = None) -> Mixing:
     mechanism is not one map between tokens, its `Card.map` says what stands for it here.
 
     Args:
-        name: a name of the gallery.
+        name: a name of the gallery, or of a function of yours that was added to it.
         grid: (rows, columns) of the tokens. "agent" needs it; "rala", "mala" and "nalaformer" turn
             their channels with it and do not without.
 
@@ -46,8 +47,8 @@ def mixing(name: str, grid: Grid | None = None) -> Mixing:
     >>> mixing("efficient")(q, q, torch.ones(1, 2, 4, 1)).round(decimals=4).unique()
     tensor([1.])
     """
-    if name in _PLAIN:
-        return _PLAIN[name]
+    if name in _PLAIN or name in _OWN:
+        return _PLAIN.get(name) or _OWN[name]
     if name in _TURNED:
         return partial(_turned, _TURNED[name], grid)
     if name == "agent" and grid is not None:
@@ -56,7 +57,7 @@ def mixing(name: str, grid: Grid | None = None) -> Mixing:
         "xca": "xca has no map of tokens: it mixes channels; look at gallery.channel_map",
         "agent": "grid must be (rows, columns) for 'agent', which pools the queries on it",
     }
-    known = ", ".join(map(repr, [*_PLAIN, *_TURNED, "agent"]))
+    known = ", ".join(map(repr, [*_PLAIN, *_TURNED, "agent", *_OWN]))
     raise ValueError(reasons.get(name, f"name must be one of {known}, but is {name!r}"))
 
 
