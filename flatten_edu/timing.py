@@ -89,6 +89,7 @@ def measure(
     rounds: int | None = None,
     progress: Callable[[str], object] | None = None,
     what: str = "",
+    clock: Callable[[], float] | None = None,
 ) -> Times:
     """Time the cases in turn, for each number of tokens.
 
@@ -100,6 +101,7 @@ def measure(
             more, until `_SECONDS` are used.
         progress: is called with a line for each size as it comes, such as `print`.
         what: a few words on what is measured, kept in the result.
+        clock: what tells the time; see `samples`.
 
     >>> times = measure({"sum": lambda n: torch.ones(n).sum}, sizes=[10, 20], rounds=3)
     >>> times.sizes, len(times.seconds["sum"])
@@ -113,8 +115,8 @@ def measure(
     with threads_set_to(1), torch.inference_mode():
         for n in sizes:
             calls = {name: case(n) for name, case in cases.items()}
-            for name, seconds in _interleaved(calls, rounds).items():
-                medians[name].append(seconds)
+            for name, found in samples(calls, rounds, clock=clock).items():
+                medians[name].append(statistics.median(found))
             if progress:
                 line = ", ".join(f"{name} {in_words(medians[name][-1])}" for name in cases)
                 progress(f"N = {n:,}: {line}")
@@ -129,11 +131,6 @@ def in_words(seconds: float) -> str:
     ('0.439 ms', '2.89 s')
     """
     return f"{seconds:.3g} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"
-
-
-def _interleaved(calls: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Median seconds of each call."""
-    return {name: statistics.median(found) for name, found in samples(calls, rounds).items()}
 
 
 def samples(

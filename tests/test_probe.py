@@ -84,7 +84,7 @@ def test_the_command_prints_and_draws(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        ("probe", "the following arguments are required: ATTENTION"),
+        ("probe", "probe takes either the name of an attention, or --all"),
         ("probe focussed", "unknown arm 'focussed'; did you mean 'focused'?"),
         ("probe nowhere:f", "there is no module 'nowhere'"),
         ("probe focused --beside soft", "unknown arm 'soft'; did you mean 'softmax'?"),

@@ -19,7 +19,7 @@ import torch
 from ..analysis import attention_map, numerical_rank, row_entropy
 from ..arms import Arm, find_arm
 from ..attention import TokenMixer
-from ..timing import Times
+from ..timing import Case, Times
 from ..timing import measure as time_it
 from ..training.order import generator
 from .run import Run, check, in_order, side_by_side
@@ -140,19 +140,31 @@ def untrained(arm: Arm, notes: list[str]) -> tuple[float | None, float | None]:
     )
 
 
-def cost(arms: Sequence[str]) -> Times:
-    """Time of one forward pass of each arm's mixing, without projections."""
+def cost(
+    arms: Sequence[str],
+    sizes: Sequence[int] = SIZES,
+    clock: Callable[[], float] | None = None,
+) -> Times:
+    """Time of one forward pass of each arm's mixing, without projections.
 
-    def case(name: str):
-        arm = find_arm(name)
-
-        def prepare(tokens: int):
-            side = round(tokens**0.5)
-            mixer = arm.finish(TokenMixer(WIDTH, HEADS, grid=(side, side), **arm.options())).eval()
-            q = torch.randn(1, tokens, WIDTH)
-            return lambda: mixer(q, q, q, (side, side))
-
-        return prepare
-
+    Args:
+        arms: names of arms.
+        sizes: numbers of tokens, squares.
+        clock: what tells the time; see `timing.samples`.
+    """
     what = f"one layer without its projections, width {WIDTH}, {HEADS} heads"
-    return time_it({name: case(name) for name in arms}, sizes=SIZES, rounds=3, what=what)
+    cases = {name: mixing_case(name) for name in arms}
+    return time_it(cases, sizes=sizes, rounds=3, what=what, clock=clock)
+
+
+def mixing_case(name: str) -> Case:
+    """For a number of tokens, the call that mixes so many by an arm."""
+    arm = find_arm(name)
+
+    def prepare(tokens: int) -> Callable[[], object]:
+        side = round(tokens**0.5)
+        mixer = arm.finish(TokenMixer(WIDTH, HEADS, grid=(side, side), **arm.options())).eval()
+        q = torch.randn(1, tokens, WIDTH)
+        return lambda: mixer(q, q, q, (side, side))
+
+    return prepare
