@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import importlib
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,10 +18,12 @@ from typing import NoReturn
 from . import __version__
 
 COMMANDS = {
+    "doctor": "look at this machine: is everything there that the course needs?",
     "models": "list every network with its size and cost, beside the paper's",
     "train": "train a model; metrics and weights are written as they come",
     "evaluate": "measure trained weights",
     "compare": "train arms side by side on a task, with every seed a dot",
+    "payoff": "time, memory and accuracy on images that grow: where linear attention wins",
     "probe": "profile an attention mechanism of yours beside the built-in ones",
     "bench": "measure what attention costs on this machine",
     "grade": "mark a folder of submitted notebooks",
@@ -51,9 +54,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after the program's name; None takes them from the command line.
 
     Returns:
-        The exit code: 0 if all went well, 2 for a wrong call.
+        The exit code: 0 if all went well, 2 for a wrong call, 1 if the doctor finds something.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that lacks a letter shows its number; no command ends over that.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     # A function of the user's own is looked for where the command is typed, as with python -m.
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
@@ -66,9 +73,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as finished:
         return finished.code if isinstance(finished.code, int) else 0
     except Exception as error:
+        if is_torchs(error):
+            sys.stderr.write(f"flatten-edu: torch cannot be imported ({one_line(error)}); "
+                             "flatten-edu doctor says what to do\n")  # fmt: skip
+            return 2
         if not is_expected(error):
             raise
-        sys.stderr.write(f"flatten-edu: {' '.join(str(error).split())}\n")
+        sys.stderr.write(f"flatten-edu: {one_line(error)}\n")
         return 2
 
 
@@ -87,6 +98,16 @@ def make_parser(words: list[str]) -> Parser:
         if name == called:
             importlib.import_module(f".commands.{name}", __package__).add_arguments(command)
     return parser
+
+
+def one_line(error: Exception) -> str:
+    """What an error says, without line breaks."""
+    return " ".join(str(error).split())
+
+
+def is_torchs(error: Exception) -> bool:
+    """Whether torch is missing or cannot be imported: then it is not there after the error."""
+    return isinstance(error, (ImportError, OSError)) and "torch" not in sys.modules
 
 
 def is_expected(error: Exception) -> bool:

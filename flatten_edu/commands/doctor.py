@@ -1,0 +1,23 @@
+"""flatten-edu doctor: what the course needs of this machine, and what to do where it is missing."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What stands after `flatten-edu doctor`: nothing."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Tell each finding as it comes; 0 if everything in the course will run here, else 1."""
+    from ..doctor import Finding, examine
+
+    def tell(finding: Finding) -> None:
+        sys.stdout.write(f"{finding}\n")
+        sys.stdout.flush()
+
+    report = examine(tell)
+    sys.stdout.write(f"\n{report.summary}\n")
+    return 0 if report.ok else 1
