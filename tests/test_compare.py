@@ -1,25 +1,46 @@
 """What `compare` promises: the same for every arm, every seed kept, a stopped one goes on."""
 
+import errno
+import io
 import json
+import os
+import signal
 import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 import torch
+from rich.console import Console
 
 import flatten_edu as fe
 from flatten_edu.__main__ import main
 from flatten_edu.arms import find_arm
 from flatten_edu.attention import SelfAttention, softmax_attention
+from flatten_edu.commands.compare import Tables
 from flatten_edu.comparison import compare, measure, plain, summarise
 from flatten_edu.comparison import run as module
 from flatten_edu.comparison.measure import equivalent_rank
 from flatten_edu.data import Samples, load_data
 from flatten_edu.plots.arms import arms as picture
 from flatten_edu.plots.arms import gain
+from flatten_edu.tasks import tokens
 
-# Eight steps on recall with 16 tokens: a third of a second a run.
-FAST = {"options": {"tokens": 16}, "batch_size": 1200, "device": "cpu"}
-WORDS = "--option tokens=16 --batch-size 1200 --device cpu --jobs 1"
+# Eight steps on recall with 16 tokens, of fewer samples than the task has.
+ALL = tokens.PARTS
+FEW = {"train": 960, "validation": 100, "test": 100}
+FAST = {"options": {"tokens": 16}, "batch_size": 120, "device": "cpu"}
+WORDS = "--option tokens=16 --batch-size 120 --device cpu --jobs 1"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_samples():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tokens, "PARTS", FEW)
+        patch.setattr(module, "_KEPT", {})
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +112,9 @@ def test_more_arms_and_seeds_may_be_added_and_other_settings_not(tmp_path):
 
 
 @pytest.mark.long
-def test_runs_side_by_side_give_the_same_numbers():
+def test_runs_side_by_side_give_the_same_numbers(monkeypatch):
+    monkeypatch.setattr(tokens, "PARTS", ALL)  # what another process has
+    monkeypatch.setattr(module, "_KEPT", {})
     one, two = (compare("recall", ["linear", "dwc"], 2, jobs=jobs, **FAST) for jobs in (1, 2))
     assert without_time(one) == without_time(two)
 
@@ -114,6 +137,94 @@ def test_a_wrong_call_is_one_line_and_writes_nothing(change, message, tmp_path):
     with pytest.raises((ValueError, TypeError), match=message):
         compare(output=tmp_path / "run", **call)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_with_another_comparison_is_left_as_it_is(tmp_path):
+    folder = tmp_path / "run"
+    compare("recall", ["none"], 1, output=folder, **FAST)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    few = {"batch_size": 120, "device": "cpu"}
+    with pytest.raises(ValueError, match="holds a comparison on recall, but copy_near was asked"):
+        compare("copy_near", ["none"], 1, output=folder, **few)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    rows = compare(["recall", "copy_near"], ["none"], 1, output=tmp_path / "both", **few)
+    assert [row["task"] for row in rows] == ["recall", "copy_near"]
+
+
+def test_every_start_is_kept_with_its_command_date_and_versions(tmp_path):
+    for seeds in (1, 2, 2):
+        compare("recall", ["none"], seeds, output=tmp_path / "run",
+                command=f"compare --seeds {seeds}", **FAST)  # fmt: skip
+    starts = json.loads((tmp_path / "run" / "comparison.json").read_text())["starts"]
+    assert [start["command"] for start in starts] == ["compare --seeds 1", "compare --seeds 2"]
+    assert starts[0]["date"] <= starts[1]["date"] and starts[0]["versions"]["torch"]
+    assert all(start["device"] and start["python"] and start["cores"] for start in starts)
+
+
+@pytest.mark.parametrize("file", ["comparison.json", "results.jsonl"])
+def test_a_full_disk_is_one_line_and_loses_no_finished_run(file, tmp_path, monkeypatch, capsys):
+    folder, synced = tmp_path / "run", []
+
+    def full(descriptor):
+        synced.append(descriptor)
+        if len(synced) > {"comparison.json": 0, "results.jsonl": 3}[file]:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    call = f"compare --task recall --arms none --seeds 2 {WORDS} --output {folder}".split()
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", full)
+        assert main(call) == 2
+    errors = capsys.readouterr().err
+    assert f"cannot write to {folder}: No space left on device" in errors
+    assert errors.count("\n") == 1 and "the same command goes on" in errors
+    kept = (folder / "results.jsonl").read_text() if file == "results.jsonl" else ""
+    assert main(call) == 0
+    assert (folder / "results.jsonl").read_text().startswith(kept)
+    assert (folder / "results.jsonl").read_text().count("\n") == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("stop", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
+def test_a_command_that_is_stopped_in_the_middle_goes_on(stop, code, tmp_path):
+    words = "compare --task recall --option tokens=16 --arms linear,none --seeds 2 --device cpu"
+    call = [sys.executable, "-m", "flatten_edu", *words.split(), "--jobs", "2", "--output"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    log = tmp_path / "run" / "results.jsonl"
+    process = subprocess.Popen([*call, tmp_path / "run"], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True, env=environment)  # fmt: skip
+    while not (log.exists() and log.read_text().count("\n")):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.05)
+    workers = children_of(process.pid)
+    process.send_signal(stop)
+    errors = process.communicate(timeout=60)[1]
+    assert process.returncode == code and len(workers) >= 2
+    if stop == signal.SIGINT:
+        assert errors.count("\n") == 1 and "the same command goes on" in errors
+    first = log.read_text().splitlines()[0]
+    wait_until_gone(workers)
+    for folder in ("run", "whole"):
+        done = subprocess.run([*call, tmp_path / folder], capture_output=True, env=environment)
+        assert done.returncode == 0, done.stderr
+    assert log.read_text().splitlines()[0] == first
+    one, two = (
+        sorted(without_time(module.Results(tmp_path / name, {"tasks": settings}).rows), key=str)
+        for name in ("run", "whole")
+        for settings in [json.loads((tmp_path / name / "comparison.json").read_text())["tasks"]]
+    )
+    assert one == two and len(one) == 4
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def wait_until_gone(pids: list[int], seconds: float = 30) -> None:
+    """A worker of a process that was killed ends by itself."""
+    end = time.monotonic() + seconds
+    while alive := [pid for pid in pids if Path(f"/proc/{pid}").exists()]:
+        assert time.monotonic() < end, alive
+        time.sleep(0.1)
 
 
 def test_a_folder_with_other_files_is_left_as_it_is(tmp_path):
@@ -145,6 +256,19 @@ def test_measuring_changes_nothing():
     assert all(value.dtype == before[name].dtype for name, value in model.state_dict().items())
 
 
+def test_maps_too_large_to_be_made_are_left_out():
+    model = fe.create_model("deit_nano", img_size=66, patch_size=2, attention="linear")
+    found = measure(model, Samples(torch.rand(1, 1, 66, 66), torch.zeros(1, dtype=torch.long)))
+    assert found.pop("tokens") == 1089 and set(found.values()) == {None}
+
+
+def test_segments_are_scored_by_mean_iou_and_others_are_not(rows):
+    few = {"parts": {"train": 16, "validation": 4, "test": 4}}
+    (row,) = compare("textures", ["none"], 1, options=few, epochs=1, device="cpu")
+    assert 0 < row["mean_iou"] < row["test_accuracy"]
+    assert all(row["mean_iou"] is None for row in rows)
+
+
 def test_a_model_with_a_class_token_is_measured_too():
     model = fe.create_model("deit_nano", class_token=True, attention=softmax_attention)
     found = measure(model, Samples(torch.rand(4, 1, 28, 28), torch.zeros(4, dtype=torch.long)))
@@ -166,6 +290,27 @@ def test_the_table_gives_means_and_spreads():
     assert lines[2] == ["softmax", *[""] * 8]
     assert plain(lines).splitlines()[0].split()[-3:] == ["seconds", "parameters", "rank"]
     assert len({len(line) for line in plain(lines[:2]).splitlines()}) == 1
+
+
+def test_the_live_table_holds_what_is_finished_and_names_what_is_to_come():
+    live = Tables(["textures"], ["linear", "linear+dwc", "softmax"], Path("runs"))
+    console = Console(file=io.StringIO(), width=120)
+    console.print(live.tables(ROWS[:4], 9))
+    text = console.file.getvalue()
+    assert "textures, 4 of 9 runs" in text and "M_eq" not in text
+    lines = {line.split()[0]: line.split() for line in text.splitlines()[2:] if line.strip()}
+    assert lines["linear"][1:4] == ["71.0", "±", "1.0"]
+    assert lines["linear+dwc"][1:4] == ["82.0", "%", "72.0"] and lines["softmax"] == ["softmax"]
+
+
+def test_a_terminal_gets_the_live_table(monkeypatch, tmp_path):
+    written = io.StringIO()
+    written.isatty = lambda: True
+    monkeypatch.setattr(sys, "stdout", written)
+    call = f"compare --task recall --arms none --seeds 2 {WORDS} --output {tmp_path}/run"
+    assert main(call.split()) == 0
+    assert "recall, 1 of 2 runs" in written.getvalue()
+    assert "recall, 2 of 2 runs" in written.getvalue()
 
 
 def test_the_picture_has_a_dot_for_every_seed():

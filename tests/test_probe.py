@@ -6,16 +6,26 @@ import pytest
 
 from flatten_edu.__main__ import main
 from flatten_edu.arms import Arm, find_arm
+from flatten_edu.comparison import run as run_module
 from flatten_edu.comparison.probe import ABILITIES, GRID, SIZES, cost, probe, untrained
 from flatten_edu.plots.profile import profile, rows_of, short
+from flatten_edu.tasks import tokens
 
 STRANGER = "flatten_edu.attention:focused_attention"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_samples():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tokens, "PARTS", {"train": 960, "validation": 100, "test": 100})
+        patch.setattr(run_module, "_KEPT", {})
+        yield
 
 
 @pytest.fixture(scope="module")
 def found():
     # Eight steps a task: what is tested here is not what they learn.
-    return probe(STRANGER, ["softmax"], batch_size=1200)
+    return probe(STRANGER, ["softmax"], batch_size=120)
 
 
 def test_every_ability_is_probed_for_every_arm(found):
@@ -72,7 +82,7 @@ def test_the_picture_has_a_dot_for_every_ability_and_arm(found):
 
 def test_the_command_prints_and_draws(tmp_path, capsys):
     path = tmp_path / "mine.png"
-    words = f"probe {STRANGER} --beside softmax --batch-size 1200 --jobs 1 --output {path}"
+    words = f"probe {STRANGER} --beside softmax --batch-size 120 --jobs 1 --output {path}"
     assert main(words.split()) == 0
     text = capsys.readouterr().out
     assert path.read_bytes().startswith(b"\x89PNG") and f"the picture is {path}" in text

@@ -122,7 +122,7 @@ class Tables:
         """One more run is finished."""
         if self.live is not None:
             self.live.start()
-            self.live.update(self.tables(rows, runs))
+            self.live.update(self.tables(rows, runs), refresh=True)
         elif self.shown < 0:
             if rows:
                 sys.stdout.write(f"{len(rows)} runs are there already\n")

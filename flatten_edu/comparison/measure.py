@@ -17,6 +17,9 @@ from ..data import Samples
 SAMPLES = 4
 # Of the kernels of a head, one a channel, so many are looked at.
 KERNELS = 4
+# Maps of more tokens are not made: in float64 one of 4,096 takes 128 MiB, and its rank minutes.
+LARGEST = 1024
+MEASURES = ("entropy", "rank", "effective_rank", "equivalent_rank")
 
 
 def measure(model: nn.Module, samples: Samples) -> dict[str, float | None]:
@@ -32,16 +35,17 @@ def measure(model: nn.Module, samples: Samples) -> dict[str, float | None]:
             attention, or where weights may be negative.
         rank, effective_rank: of the attention. 0 and None without attention.
         equivalent_rank: of attention and branch together, M_eq. None without a branch.
-        All but the first are None where tokens meet through no map ("xca").
+        All but the first are None where tokens meet through no map ("xca"), or are more than 1,024.
     """
     device = next(model.parameters()).device
     every = [part for part in model.modules() if isinstance(part, TokenMixer)]
     mixers = [mixer for mixer in every if mixer.mechanism.has_map]
-    tokens: list[int] = []
-    counting = every[0].register_forward_hook(lambda *call: tokens.append(call[-1].shape[1]))
-    with torch.no_grad(), record(model.eval()) if mixers else nullcontext({}) as maps:
-        model(samples.__getitems__(range(SAMPLES))[0].to(device))
-    counting.remove()
+    images = samples.__getitems__(range(min(SAMPLES, len(samples))))[0].to(device)
+    tokens = tokens_of(model.eval(), every[0], images[:1])
+    if tokens > LARGEST:
+        return {"tokens": tokens} | dict.fromkeys(MEASURES)
+    with torch.no_grad(), record(model) if mixers else nullcontext({}) as maps:
+        model(images)
     alone = [map for map in maps.values() if map.any()]
     signed = any(bool((map < 0).any()) for map in alone)
     both = [
@@ -50,12 +54,22 @@ def measure(model: nn.Module, samples: Samples) -> dict[str, float | None]:
         if mixer.depthwise is not None and is_square(map)
     ]
     return {
-        "tokens": tokens[0],
+        "tokens": tokens,
         "entropy": None if signed else mean([row_entropy(map) for map in alone]),
         "rank": mean([numerical_rank(map).double() for map in maps.values()]),
         "effective_rank": mean([effective_rank(map) for map in alone]),
         "equivalent_rank": mean(both),
     }
+
+
+@torch.no_grad()
+def tokens_of(model: nn.Module, mixer: nn.Module, images: Tensor) -> int:
+    """How many tokens a mixer of the model meets for these images."""
+    found: list[int] = []
+    counting = mixer.register_forward_hook(lambda *call: found.append(call[-1].shape[1]))
+    model(images)
+    counting.remove()
+    return found[0]
 
 
 def equivalent_rank(mixer: TokenMixer, map: Tensor) -> Tensor:

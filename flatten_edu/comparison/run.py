@@ -9,7 +9,6 @@ import platform
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from functools import lru_cache
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -112,11 +111,19 @@ def check(
         find_arm(arm)
 
 
-@lru_cache(maxsize=2)
+_KEPT: dict[str, Task] = {}
+
+
 def the_task(name: str, options: tuple, changes: tuple) -> Task:
-    """The task with its recipe changed; kept, because making its data takes a while."""
-    task = load_task(name, **dict(options))
-    return dataclasses.replace(task, recipe=dataclasses.replace(task.recipe, **dict(changes)))
+    """The task with its recipe changed; the last two are kept, their data takes a while to make."""
+    key = repr((name, options, changes))
+    if key not in _KEPT:
+        task = load_task(name, **dict(options))
+        task = dataclasses.replace(task, recipe=dataclasses.replace(task.recipe, **dict(changes)))
+        if len(_KEPT) > 1:
+            _KEPT.pop(next(iter(_KEPT)))
+        _KEPT[key] = task
+    return _KEPT[key]
 
 
 def settings_of(names: list[str], options: tuple, changes: tuple) -> dict[str, Any]:

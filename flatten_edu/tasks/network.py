@@ -41,9 +41,7 @@ class OneLayer(nn.Module):
         self.block = Block(width, attention, Mlp(width, 2), 0.0, eps=1e-6)
         self.norm = nn.LayerNorm(width, eps=1e-6)
         self.head = nn.Linear(width, classes)
-        for module in self.modules():
-            if isinstance(module, nn.Linear):
-                module.reset_parameters()
+        start_linear(self)
         nn.init.normal_(self.embed.weight)
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -52,6 +50,13 @@ class OneLayer(nn.Module):
         if self.places is not None:
             x = x + self.places
         return self.head(self.norm(self.block(x, self.grid)))
+
+
+def start_linear(model: nn.Module) -> None:
+    """First weights of every linear layer as torch draws them: they suit narrow networks."""
+    for module in model.modules():
+        if isinstance(module, nn.Linear):
+            module.reset_parameters()
 
 
 def waves(width: int, grid: tuple[int, int]) -> Tensor:
