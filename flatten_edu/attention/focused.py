@@ -9,12 +9,13 @@ others move apart (proposition 1), so the weights get sharper while the brackets
 
 import torch
 import torch.nn.functional as F
-from einops import rearrange, reduce
+from einops import rearrange
 from torch import Tensor, nn
 
 from .checks import check_grid, check_power, check_qkv, widened
 from .linear import SMALL, kernel_attention, positive
 from .mechanism import Grid, Mechanism
+from .sharpen import sharpen, sharpen_
 
 
 def focus(x: Tensor, p: float) -> Tensor:
@@ -48,37 +49,6 @@ def focus(x: Tensor, p: float) -> Tensor:
 def _focus(x: Tensor, p: float) -> Tensor:
     sharp, factor = sharpen_(x.clone(), p)
     return sharp * factor
-
-
-def sharpen_(x: Tensor, p: float) -> tuple[Tensor, Tensor]:
-    """f_p(x) as a product: u ** p, ... d, with u = x / max(x), and a number a row, ... 1.
-
-    x is overwritten by u.
-    """
-    smallest = torch.finfo(x.dtype).tiny
-    # A constant for the gradient: what it divides, the factor restores.
-    largest = reduce(x.detach(), "... d -> ... 1", "max").clamp_min(smallest)
-    unit = x.div_(largest)
-    sharp = power(unit, p)
-    return sharp, largest * norm(unit) / norm(sharp).clamp_min(smallest)
-
-
-def norm(x: Tensor) -> Tensor:
-    """The L2 norm over the last axis, kept as an axis of 1: ... d -> ... 1."""
-    return torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-
-
-def power(x: Tensor, p: float) -> Tensor:
-    """x ** p; a whole p by repeated squaring, on a CPU many times faster than a general power."""
-    if p != int(p) or p == 3:
-        return x.pow(p)
-    result, rest = None, int(p)
-    while rest:
-        if rest % 2:
-            result = x if result is None else result * x
-        rest //= 2
-        x = x * x if rest else x
-    return x if result is None else result
 
 
 def focused_attention(q: Tensor, k: Tensor, v: Tensor, p: float = 3) -> Tensor:
@@ -118,15 +88,16 @@ class Focused(Mechanism):
     """Focused attention as it stands in the published networks, with what is learned.
 
     1. A positional encoding is added to the keys (the kernel by itself sees no order).
-    2. ReLU + 1e-6, then division by softplus(scale), one learned number a channel.
-    3. f_p with norms over the full width c: one factor a token for all heads.
-    4. The normalised product, head by head, with 1e-6 added to q . mean k.
+    2. ReLU.
+    3. 1e-6 is added, then division by softplus(scale), one learned number a channel.
+    4. f_p with norms over the full width c: one factor a token for all heads.
+    5. The normalised product, head by head, with 1e-6 added to q . mean k.
 
     Args:
         width: channels c of a token.
         grid: (rows, columns) of the keys that the positional encoding is made for; for another
             grid it is resized (bicubic).
-        p: focusing power; with p = 1 step 3 changes nothing, and this is "linear".
+        p: focusing power; with p = 1 step 4 changes nothing, and this is "linear".
     """
 
     eps = 1e-6
@@ -141,16 +112,16 @@ class Focused(Mechanism):
         self.positional_encoding = nn.Parameter(torch.zeros(1, tokens, width))
 
     def prepare(self, q: Tensor, k: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
-        """Step 1. Keys in front of the grid's (a class token) get no position."""
-        return q, self.placed(k, grid)
+        """Steps 1 and 2. Keys in front of the grid's (a class token) get no position."""
+        return q.relu(), self.placed(k, grid).relu_()
 
-    def placed(self, k: Tensor, grid: Grid) -> Tensor:
-        """Keys b m c with the positional encoding of their places in the grid added."""
+    def placed(self, k: Tensor, grid: Grid, over: bool = False) -> Tensor:
+        """Keys b m c with the positional encoding of their places added, if so written over k."""
         places = resize_positions(self.positional_encoding, self.grid, grid)
         extra = k.shape[1] - places.shape[1]
         if extra:
             places = F.pad(places, (0, 0, extra, 0))
-        return k + places.to(k.dtype)
+        return k.add_(places) if over else k + places.to(k.dtype)
 
     def forward(
         self, q: Tensor, k: Tensor, v: Tensor, grid: Grid, mask: Tensor | None = None
@@ -159,10 +130,10 @@ class Focused(Mechanism):
         heads, eps = v.shape[1], self.eps
         q, k = (_scaled(rearrange(t, "b h n d -> b n (h d)"), self.scale) for t in (q, k))
         if self.p != 1:
-            k, factor = sharpen_(k, self.p)
+            k, factor = sharpen(k, self.p)
             k = k * factor
             # The query's factor stands in numerator and denominator: only eps is divided by it.
-            q, factor = sharpen_(q, self.p)
+            q, factor = sharpen(q, self.p)
             eps = eps / factor
         q, k = (rearrange(t, "b n (h d) -> b h n d", h=heads) for t in (q, k))
         return kernel_attention(q, k, v, eps).to(v.dtype)
@@ -174,9 +145,9 @@ class Focused(Mechanism):
 
 @widened
 def _scaled(x: Tensor, scale: Tensor) -> Tensor:
-    # positive(x) / softplus(scale), with fewer passes over x.
+    # (x + 1e-6) / softplus(scale), with fewer passes over x.
     inverse = 1 / F.softplus(scale)
-    return torch.addcmul(SMALL * inverse, x.relu(), inverse)
+    return torch.addcmul(SMALL * inverse, x, inverse)
 
 
 def resize_positions(

@@ -7,6 +7,8 @@ Matrix products are associative, so the brackets may move: (Q K^T) V is Q (K^T V
 is a d x e matrix that all queries share. No n x m map is ever made, and time grows with n.
 """
 
+from collections.abc import Sequence
+
 import torch
 from einops import rearrange, reduce
 from torch import Tensor
@@ -14,6 +16,7 @@ from torch import Tensor
 from .checks import check_qkv, widened
 
 SMALL = 1e-6
+Heads = Sequence[Tensor]
 
 
 def positive(x: Tensor) -> Tensor:
@@ -77,21 +80,22 @@ def kernel_attention(q: Tensor, k: Tensor, v: Tensor, eps: float | Tensor = 0.0)
     >>> kernel_attention(one, one, torch.arange(3.0).reshape(1, 1, 3, 1)).flatten()
     tensor([1., 1., 1.])
     """
-    if q.shape[1] == 1:
-        q, k, v = (rearrange(t, "b 1 n d -> b n d") for t in (q, k, v))
-        return rearrange(_one_head(q, k, v, eps), "b n e -> b 1 n e")
-    # Head by head on strided views: all heads at once would first copy q, k and v.
-    heads = zip(
-        *(rearrange(t, "b h n d -> b n h d").unbind(2) for t in (q, k, v)),
-        strict=True,
-    )
-    mixed = torch.stack([_one_head(q, k, v, eps) for q, k, v in heads], dim=2)
-    return rearrange(mixed, "b n h e -> b h n e")
+    mixed, sums = products(*(rearrange(t, "b h n d -> b n h d").unbind(2) for t in (q, k, v)))
+    eps = rearrange(eps, "b n 1 -> b n 1 1") if isinstance(eps, Tensor) else eps
+    return rearrange(_divided(mixed, sums + eps), "b n h e -> b h n e")
 
 
-def _one_head(q: Tensor, k: Tensor, v: Tensor, eps: float | Tensor) -> Tensor:
-    """O = q (k^T v / m) / (q (k^T 1 / m) + eps), with q b n d, k b m d, v b m e: b n e."""
-    memory = k.mT @ v / k.shape[1]
-    mean_key = reduce(k, "b m d -> b d 1", "mean")
-    denominator = q @ mean_key + eps
-    return q @ memory * (1 / denominator.clamp_min(torch.finfo(q.dtype).tiny))
+def products(q: Heads, k: Heads, v: Heads) -> tuple[Tensor, Tensor]:
+    """q (k^T v / m), b n h e, and q (k^T 1 / m), b n h 1, from heads b n d, b m d and b m e.
+
+    Head by head on strided views: all heads at once would first copy q, k and v.
+    """
+    memories = [k_h.mT @ v_h / k_h.shape[1] for k_h, v_h in zip(k, v, strict=True)]
+    mean_keys = [reduce(k_h, "b m d -> b d 1", "sum") / k_h.shape[1] for k_h in k]
+    mixed = [q_h @ memory for q_h, memory in zip(q, memories, strict=True)]
+    sums = [q_h @ mean_key for q_h, mean_key in zip(q, mean_keys, strict=True)]
+    return torch.stack(mixed, dim=2), torch.stack(sums, dim=2)
+
+
+def _divided(mixed: Tensor, sums: Tensor) -> Tensor:
+    return mixed * (1 / sums.clamp_min(torch.finfo(mixed.dtype).tiny))

@@ -66,9 +66,11 @@ class TokenMixer(nn.Module):
         key_grid = key_grid or grid
         if type(self) is TokenMixer and fast.fits(self, q, k, v):
             return fast.mix(self, q, k, v, grid, key_grid)
+        # The branch first: what its gradient needs is then asked for when all else is freed.
+        local = None if self.depthwise is None else self.local(v, grid, key_grid)
         mixed = self.mechanism.cross(*self.split(q, k, v, key_grid), grid, key_grid, mask)
         mixed = rearrange(mixed, "b h n d -> b n (h d)")
-        return mixed if self.depthwise is None else mixed + self.local(v, grid, key_grid)
+        return mixed if local is None else local.add_(mixed)
 
     def split(
         self, q: Tensor, k: Tensor, v: Tensor, key_grid: tuple[int, int]
@@ -78,7 +80,7 @@ class TokenMixer(nn.Module):
         q, k, v = (rearrange(t, "b n (h d) -> b h n d", h=self.heads) for t in (q, k, v))
         return q, k, v
 
-    def local(self, v: Tensor, grid: Grid, key_grid: tuple[int, int]) -> Tensor:
+    def local(self, v: Tensor, grid: Grid, key_grid: Grid) -> Tensor:
         """The branch on the values b m c, at the queries' places: b n c."""
         assert self.depthwise is not None
         extra = v.shape[1] - key_grid[0] * key_grid[1]
@@ -154,12 +156,14 @@ class SelfAttention(nn.Module):
         Returns:
             b y x c.
         """
-        context = x if context is None else context
-        for name, tokens in (("x", x), ("context", context)):
-            check_map(name, tokens, self.q.in_features)
-        grid, key_grid = (x.shape[1], x.shape[2]), (context.shape[1], context.shape[2])
-        x, context = (rearrange(t, "b y x c -> b (y x) c") for t in (x, context))
-        mixed = self.attend(x, grid, context, key_grid, mask)
+        check_map("x", x, self.q.in_features)
+        grid, key_grid = (x.shape[1], x.shape[2]), None
+        if context is not None:
+            check_map("context", context, self.q.in_features)
+            key_grid = (context.shape[1], context.shape[2])
+            context = rearrange(context, "b y x c -> b (y x) c")
+        tokens = rearrange(x, "b y x c -> b (y x) c")
+        mixed = self.attend(tokens, grid, context, key_grid, mask)
         return rearrange(mixed, "b (y x) c -> b y x c", y=grid[0])
 
     def attend(
@@ -176,6 +180,8 @@ class SelfAttention(nn.Module):
         """
         q = self.q(tokens)
         k, v = self.keys_and_values(tokens if context is None else context)
+        if type(self.mixer) is TokenMixer and fast.fits(self.mixer, q, k, v) and fast.owns(self):
+            return fast.attend(self, q, k, v, grid, key_grid or grid)
         return self.proj(self.mixer(q, k, v, grid, key_grid, mask))
 
     def keys_and_values(self, context: Tensor) -> tuple[Tensor, Tensor]:

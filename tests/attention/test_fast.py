@@ -24,7 +24,7 @@ CALLS = []
 def calls(monkeypatch):
     """The calls of the form without gradients."""
     mix = fast.mix
-    monkeypatch.setattr(fast, "mix", lambda *args: CALLS.append(args) or mix(*args))
+    monkeypatch.setattr(fast, "mix", lambda *args, **how: CALLS.append(args) or mix(*args, **how))
     CALLS.clear()
     return CALLS
 
@@ -235,6 +235,34 @@ def test_a_hooked_part_is_called(calls):
     with torch.no_grad():
         module(x)
     assert len(seen) == 1 and not calls
+
+
+@pytest.mark.parametrize("part", ["q", "kv", "mixer"])
+def test_who_watches_a_part_keeps_what_it_saw(part, calls):
+    module, seen = make(), []
+
+    def watch(_, inputs, output):
+        tensors = [tensor for tensor in (*inputs, output) if torch.is_tensor(tensor)]
+        seen.extend((tensor, tensor.clone()) for tensor in tensors)
+
+    module.get_submodule(part).register_forward_hook(watch)
+    x = torch.randn(2, 6, 4, 16, dtype=torch.float64)
+    with torch.no_grad():
+        module(x)
+    assert len(calls) == 1 and len(seen) >= 2
+    assert all(torch.equal(tensor, kept) for tensor, kept in seen)
+
+
+@pytest.mark.parametrize("part", ["q", "proj"])
+def test_frozen_attention_between_learning_projections_gets_its_gradients(part):
+    module = make().requires_grad_(False)
+    getattr(module, part).requires_grad_(True)
+    x = torch.randn(2, 6, 4, 16, dtype=torch.float64)
+    module(x).square().sum().backward()
+    found = getattr(module, part).weight.grad.clone()
+    module.zero_grad()
+    module.train()(x).square().sum().backward()
+    assert_close(found, getattr(module, part).weight.grad, rtol=1e-12, atol=1e-12)
 
 
 def test_another_projection_is_used():
