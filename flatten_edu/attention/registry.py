@@ -1,9 +1,11 @@
 """The switch: what a name or a function given as `attention=` becomes.
 
 Three names belong to the paper and stand here. Other mechanisms bring theirs with `register`, so
-this folder needs to know none of them.
+this folder needs to know none of them. Where they live is imported when another name, or the list
+of all, is first asked for.
 """
 
+import importlib
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -27,16 +29,26 @@ class _Names(Sequence[str]):
     """All known names, those of the paper first: a view that grows with `register`."""
 
     def __getitem__(self, index):
-        return tuple(_ARMS)[index]
+        return tuple(_all())[index]
 
     def __len__(self) -> int:
-        return len(_ARMS)
+        return len(_all())
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name in _ARMS
+        return isinstance(name, str) and (name in _ARMS or name in _all())
 
     def __repr__(self) -> str:
-        return repr(tuple(_ARMS))
+        return repr(tuple(_all()))
+
+
+def _all() -> dict[str, Arm]:
+    """Every arm, those included that other rooms register when they are imported."""
+    for room in _ROOMS:
+        importlib.import_module(room, __package__)
+    return _ARMS
+
+
+_ROOMS = ("..gallery",)
 
 
 NAMES = _Names()

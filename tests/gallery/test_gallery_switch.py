@@ -2,6 +2,8 @@
 
 import copy
 import pickle
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -268,3 +270,17 @@ def test_cards_say_what_there_is_to_know():
     assert CARDS["mala"].reported == {"DeiT-T": 75.1, "Swin-T": 83.7}
     assert CARDS["hydra"].reported == {"DeiT-T": 68.3, "Swin-T": 80.7}
     assert CARDS["focused"].reported == {"DeiT-T": 74.1, "PVT-T": 77.8, "Swin-T": 82.1}
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "SelfAttention(16, 2, 'agent', grid=4)",
+        "attention.has_branch('agent') or 1 / 0",
+        "'rala' in attention.NAMES or 1 / 0",
+        "len(attention.NAMES) == 18 or 1 / 0",
+    ],
+)
+def test_its_names_are_known_in_a_fresh_process_that_imports_attention_alone(question):
+    lines = "from flatten_edu import attention; from flatten_edu.attention import SelfAttention"
+    subprocess.run([sys.executable, "-c", f"{lines}; {question}"], check=True, timeout=120)
