@@ -329,7 +329,9 @@ def test_the_title_says_what_the_numbers_support():
     def title(rows):
         return picture(rows).texts[0].get_text()
 
-    assert title(ROWS) == "On these tasks neighbours help, restored rank does not"
+    assert title(ROWS) == "On this task neighbours help, restored rank does not"
+    more = [row | {"task": "recall"} for row in ROWS]
+    assert title(ROWS + more) == "On these tasks neighbours help, restored rank does not"
     small = [row | {"test_accuracy": 0.7 + 0.001 * row["seed"]} for row in ROWS]
     assert title(small).startswith("The branch adds less than 5 points here")
     both = [row | {"test_accuracy": 0.9} if "+" in row["arm"] else row for row in ROWS]

@@ -103,3 +103,23 @@ def markdown(lines: Sequence[Sequence[str]]) -> str:
     heads, *rest = filled(lines)
     table = [heads, ["---", *["---:"] * (len(heads) - 1)], *rest]
     return "\n".join("| " + " | ".join(line) + " |" for line in table)
+
+
+def across(rows: Sequence[Row]) -> str:
+    """Test accuracy of every arm on every task that there are rows of, in Markdown.
+
+    >>> print(across([{"task": "recall", "arm": "dwc", "test_accuracy": 0.16}]))
+    | arm | recall |
+    | --- | ---: |
+    | dwc | 16.0 % |
+    """
+    tasks, arms = (list(dict.fromkeys(row[name] for row in rows)) for name in ("task", "arm"))
+    lines = [["arm", *tasks], ["---", *["---:"] * len(tasks)]]
+    for arm in arms:
+        of_arm = [row for row in rows if row["arm"] == arm]
+        cells = [
+            per_cent([row for row in of_arm if row["task"] == task], "test_accuracy")
+            for task in tasks
+        ]
+        lines.append([arm, *cells])
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

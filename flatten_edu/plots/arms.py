@@ -203,7 +203,8 @@ def _title(rows: Sequence[dict[str, Any]], tasks: list[str], groups: dict[str, l
                 kind.append(gain(values, arm, members[0]))
     gains = any(clear and points > 0 for points, clear in helps)
     if gains and restores and not any(clear for _, clear in restores):
-        return "On these tasks neighbours help, restored rank does not"
+        where = "On this task" if len(tasks) == 1 else "On these tasks"
+        return f"{where} neighbours help, restored rank does not"
     if helps and not any(clear for _, clear in helps):
         return f"The branch adds less than {CLEAR:.0f} points here, whatever stands beside it"
     return "The same recipe, seeds and data for every arm"
