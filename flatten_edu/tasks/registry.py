@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable
 
-from ..backbones.registry import nearest
+from ..backbones.registry import check_name, nearest
 from .digits import mnist5k
 from .task import Task
 from .textures import textures
@@ -37,11 +37,7 @@ def load_task(name: str, **options) -> Task:
     >>> load_task("recall", tokens=16).data.test[0][0].shape
     torch.Size([16, 24])
     """
-    if name not in _TASKS:
-        near = nearest(str(name), list(_TASKS))
-        raise ValueError(
-            f"unknown task {name!r}; did you mean {near!r}? Known are {', '.join(_TASKS)}"
-        )
+    check_name("task", name, _TASKS)
     known = list(inspect.signature(_TASKS[name]).parameters)
     for option in options:
         if option not in known:
