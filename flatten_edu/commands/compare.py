@@ -33,8 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute (auto)")
     for field in dataclasses.fields(Recipe):
         kind = type(getattr(Recipe(), field.name))
-        flag = "--" + field.name.replace("_", "-")
-        add(flag, type=kind, default=argparse.SUPPRESS, help="in place of the task's recipe's")
+        flag, words = "--" + field.name.replace("_", "-"), "in place of the task's recipe's"
+        how = {"action": argparse.BooleanOptionalAction} if kind is bool else {"type": kind}
+        add(flag, **how, default=argparse.SUPPRESS, help=words)
 
 
 def default_jobs() -> int:

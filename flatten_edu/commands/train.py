@@ -42,6 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         flag, default = "--" + field.name.replace("_", "-"), getattr(defaults, field.name)
         if field.name == "precision":
             add(flag, choices=PRECISIONS, help="no is float32 (no)")
+        elif isinstance(default, bool):
+            add(flag, action=argparse.BooleanOptionalAction, help="see Recipe (no)")
         else:
             add(flag, type=type(default), help=f"see Recipe ({default})")
     add("--seed", type=int, help="of everything that is drawn (0)")

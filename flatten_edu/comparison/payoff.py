@@ -113,7 +113,7 @@ def about(size: int, seconds: float) -> dict[str, Any]:
     """What must be the same when a pay-off goes on; raises if there is no such size."""
     textures(size, parts={"train": 1, "validation": 1, "test": 1})
     recipe = dataclasses.replace(RECIPE, epochs=1, batch_size=batch_of(size))
-    return {"options": {"size": size, "seconds": seconds}, "recipe": dataclasses.asdict(recipe)}
+    return {"options": {"size": size, "seconds": seconds}, "recipe": recipe.words()}
 
 
 def step_costs(size: int, arms: Sequence[str], device: str) -> dict[str, tuple[float, float]]:

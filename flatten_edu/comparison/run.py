@@ -131,7 +131,7 @@ def settings_of(names: list[str], options: tuple, changes: tuple) -> dict[str, A
     return {
         name: {
             "options": dict(options),
-            "recipe": dataclasses.asdict(the_task(name, options, changes).recipe),
+            "recipe": the_task(name, options, changes).recipe.words(),
         }
         for name in names
     }

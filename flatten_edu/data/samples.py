@@ -1,5 +1,7 @@
 """What a training run learns from: samples in three parts, and the names of the classes."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -44,6 +46,10 @@ class Samples(Dataset):
         chosen = torch.as_tensor(indices)
         return self.images[chosen], self.labels[chosen]
 
+    def drawn(self, seed: int) -> Samples:
+        """These samples, as an epoch sees them: what is drawn while reading depends on the seed."""
+        return self
+
 
 @dataclass(frozen=True)
 class Data:
@@ -57,6 +63,9 @@ class Data:
         classes: names of the classes; their number is the number of outputs.
         augment: a change of a training batch, (images, labels, generator) -> images, labels, or
             None. It draws from the generator alone, so that a run can be repeated.
+        centre, spread: mean and standard deviation of each channel, by which images are scaled
+            when a model sees them; None where they are left between 0 and 1.
+        broken: images that cannot be read and are in none of the parts.
     """
 
     name: str
@@ -65,6 +74,9 @@ class Data:
     test: Samples
     classes: tuple[str, ...]
     augment: Augment | None = field(default=None, compare=False)
+    centre: tuple[float, ...] | None = None
+    spread: tuple[float, ...] | None = None
+    broken: tuple[str, ...] = ()
 
     @property
     def channels(self) -> int:

@@ -10,6 +10,7 @@ Each file is whole at any moment. state.pt is written last and decides: what sta
 beyond it is written again by the run that goes on.
 """
 
+import dataclasses
 import io
 import json
 import pickle
@@ -22,7 +23,10 @@ import torch
 from torch import Tensor
 
 from ..files import append_line, parts_left, save_weights, write_text, written_whole
+from .recipe import Recipe
 
+# What a setting is that a file says nothing of.
+DEFAULTS = dataclasses.asdict(Recipe())
 # What must not change when a run goes on.
 IDENTITY = ("model", "options", "arm", "data", "recipe", "seed", "parameters")
 
@@ -152,6 +156,8 @@ def check_same(there: dict, asked: dict, path: Path) -> None:
     asked = json.loads(json.dumps(asked))
     for key in IDENTITY:
         old, new = there.get(key), asked.get(key)
+        if key == "recipe":
+            old, new = (DEFAULTS | words for words in (old, new))
         if old == new:
             continue
         if key == "parameters":

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from ..data import Data
+from .augment import Augment
 from .device import Device
 from .evaluation import Scores, evaluate
 from .folder import RunFolder
@@ -63,6 +64,7 @@ class Loop:
         folder: where results go.
         progress: whom to tell.
         stop: asked after each step; True ends the run there, with its state written.
+        workers: processes that read images while others compute.
     """
 
     def __init__(
@@ -75,11 +77,14 @@ class Loop:
         folder: RunFolder,
         progress: Quiet,
         stop: Callable[[], bool],
+        workers: int = 0,
     ):
         self.data, self.recipe, self.seed, self.device = data, recipe, seed, device
         self.folder, self.progress, self.stop = folder, progress, stop
+        self.workers = workers
         self.steps = len(data.train) // recipe.batch_size
         self.learner = Learner(model, recipe, recipe.epochs * self.steps, device)
+        self.augment = Augment(recipe, data)
         self.position, self.stopping = Position(), False
         self.started = time.monotonic()
 
@@ -138,25 +143,29 @@ class Loop:
             for step in range(self.position.step, epoch.steps)
         ]
         loader = DataLoader(
-            self.data.train,
+            self.data.train.drawn(derive(self.seed, "crop", self.position.epoch)),
             batch_sampler=[epoch.order[part].tolist() for part in parts],
-            collate_fn=lambda batch: batch,
+            collate_fn=as_they_are,
             generator=generator(self.seed, "loader", self.position.epoch),
+            num_workers=self.workers,
+            pin_memory=self.device.device.type == "cuda",
         )
         for part, (images, labels) in zip(parts, loader, strict=True):
-            images, labels = images.to(self.device.device), labels.to(self.device.device)
+            images = images.to(self.device.device, non_blocking=True)
+            labels = labels.to(self.device.device, non_blocking=True)
             if self.recipe.shift:
                 images = move(images, epoch.offsets[part])
             if self.data.augment is not None:
                 source = torch.Generator().manual_seed(self.derive("augment", self.device.process))
                 images, labels = self.data.augment(images, labels, source)
-            yield images, labels
+            yield self.augment(images, labels, self.derive("recipe", self.device.process))
 
     def finish_epoch(self) -> None:
         """Measure, write metrics and weights, then the state that goes with them."""
-        position, model = self.position, self.learner.model
+        position, model = self.position, self.learner.judged
         validation = evaluate(model, self.data.validation, device=self.device)
-        test = evaluate(model, self.data.test, device=self.device)
+        same = self.data.test is self.data.validation
+        test = validation if same else evaluate(model, self.data.test, device=self.device)
         position.rows.append(self.row(validation, test))
         position.epoch, position.step, position.loss = position.epoch + 1, 0, 0.0
         row = position.rows[-1]
@@ -211,3 +220,8 @@ class Loop:
         flag = torch.tensor(int(self.stop()), device=self.device.device)
         self.stopping = bool(self.device.sum(flag))
         return self.stopping
+
+
+def as_they_are(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """What the samples gave is a batch already."""
+    return batch

@@ -131,7 +131,7 @@ def describe(
     return plan.words() | {
         "data": data.name,
         "classes": list(data.classes),
-        "recipe": dataclasses.asdict(recipe),
+        "recipe": recipe.words(),
         "seed": seed,
         "parameters": shapes_of(module),
         "versions": {name: installed(name) for name in ("flatten-edu", "torch", "accelerate")},
