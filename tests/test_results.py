@@ -1,0 +1,77 @@
+"""What the committed results promise: they say where they come from, and the README agrees."""
+
+import json
+import re
+import statistics
+from pathlib import Path
+
+import pytest
+
+from flatten_edu.arms import ARMS
+from flatten_edu.comparison.results import rows_of
+from flatten_edu.comparison.table import across, markdown, summarise
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+WORDS = " ".join(README.split())
+COMPARISONS = [ROOT / "results" / name for name in ("textures", "probes")]
+ROWS = [row for folder in COMPARISONS for row in rows_of(folder / "results.jsonl")]
+
+
+def mean(task: str, arm: str, name: str = "test_accuracy") -> float:
+    return statistics.mean(row[name] for row in ROWS if (row["task"], row["arm"]) == (task, arm))
+
+
+def per_cent(task: str, arm: str) -> str:
+    return f"{100 * mean(task, arm):.1f} %"
+
+
+def points(task: str, arm: str, plain: str) -> float:
+    return round(100 * (mean(task, arm) - mean(task, plain)), 1)
+
+
+@pytest.mark.parametrize("folder", COMPARISONS, ids=lambda f: f.name)
+def test_every_result_says_where_it_comes_from(folder):
+    about = json.loads((folder / "comparison.json").read_text(encoding="utf-8"))
+    for start in about["starts"]:
+        assert start["command"].startswith("flatten-edu ")
+        assert f"--output results/{folder.name}" in start["command"]
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", start["date"])
+        assert start["versions"]["torch"] and start["python"] and start["device"]
+    assert about["starts"] and all(path.stat().st_size < 200_000 for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("folder", COMPARISONS, ids=lambda folder: folder.name)
+def test_every_arm_has_three_seeds_on_every_task_by_one_recipe(folder):
+    rows = rows_of(folder / "results.jsonl")
+    tasks = json.loads((folder / "comparison.json").read_text(encoding="utf-8"))["tasks"]
+    for task in tasks:
+        found = sorted((row["arm"], row["seed"]) for row in rows if row["task"] == task)
+        assert found == sorted((arm, seed) for arm in ARMS for seed in range(3))
+        table = markdown(summarise(rows, task, ARMS))
+        assert f"## {task}\n\n{table}\n" in (folder / "table.md").read_text(encoding="utf-8")
+
+
+def test_the_table_of_the_readme_is_made_from_the_rows():
+    assert across(ROWS) in README
+
+
+def test_what_the_readme_says_in_words_follows_from_the_rows():
+    gains = [points("textures", f"{arm}+dwc", arm) for arm in ("linear", "focused", "softmax")]
+    for claim in (
+        "adds {} points to linear attention, {} to focused and {} to softmax".format(*gains),
+        f"alone it reaches {per_cent('textures', 'dwc')}",
+        f"inside its kernel at {per_cent('copy_near', 'dwc')}, from outside at "
+        f"{per_cent('copy_far', 'dwc')}",
+        f"softmax is right in {per_cent('recall', 'softmax')}, linear attention in "
+        f"{per_cent('recall', 'linear')}, focused in {per_cent('recall', 'focused')}",
+        f"adds {points('textures', 'focused', 'linear')} points on textures and "
+        f"{points('copy_wrapped', 'focused', 'linear')} on the wrapped copy, and takes "
+        f"{-points('recall', 'focused', 'linear')} on recall",
+    ):
+        assert claim in WORDS
+    for control in ("focused+permuted", "focused+1x1"):
+        assert mean("textures", control, "equivalent_rank") == pytest.approx(144, abs=0.5)
+        assert points("textures", control, "focused") < 0
+    best = max(mean("textures", arm) for arm in ARMS)
+    assert best - mean("textures", "dwc") < 0.01
