@@ -45,6 +45,9 @@ def in_blocks(q: Tensor, k: Tensor, v: Tensor, size: int, way: str = "", **switc
     if way in ("averaged", "added"):
         mixed = torch.stack([plain.softmax_attention(q, k, v, **switches) for k, v in parts])
         return mixed.mean(0) if way == "averaged" else mixed.sum(0)
+    if way == "queries too":
+        asked = zip(q.split(size, 2), parts, strict=False)
+        return torch.cat([plain.softmax_attention(q, *part) for q, part in asked], 2)
     rows = "largest" if way == "not rescaled" else "exp"
     weights = [plain.softmax_weights(q, k, rows=rows, **switches) for k, _ in parts]
     above = sum(w @ v.double() for w, (_, v) in zip(weights, parts, strict=True))
@@ -120,7 +123,7 @@ SOFTMAX_MISTAKES = {
         "The softmax runs along axis 0, the batch; it belongs along m, the last axis.",
     ),
     "the softmax runs over the whole map": (
-        {"over": "both"},
+        [{"over": "both"}, {"over": "all"}],
         "All weights of a map sum to 1 together; each row should, along the keys.",
     ),
     "the rows are not normalised": (
@@ -131,6 +134,14 @@ SOFTMAX_MISTAKES = {
         {"rows": "largest"},
         "After the largest score is taken off, the exponentials still need their sum below.",
     ),
+    "a softmax is taken twice": (
+        {"rows": "twice"},
+        "The weights are put through a softmax once more, which makes them nearly equal.",
+    ),
+    "the scores are rounded": (
+        {"rows": "floor"},
+        "`//` divides and rounds down. Divide the scores with `/`.",
+    ),
     "the softmax is missing": ({"rows": "scores"}, "The scores themselves mix the values."),
     "the exponential is missing": (
         {"rows": "shares"},
@@ -140,6 +151,15 @@ SOFTMAX_MISTAKES = {
         {"roles": "not transposed"},
         "The product runs over the wrong axes: q k compares d of q with the keys. It only fits "
         "where m = d. Use einsum(q, k, 'b h n d, b h m d -> b h n m').",
+    ),
+    "k is reshaped, not transposed": (
+        {"roles": "reshaped"},
+        "A reshape of k to d x m reads the same numbers in their old order. To exchange two axes "
+        "use k.mT, or name them: einsum(q, k, 'b h n d, b h m d -> b h n m').",
+    ),
+    "q and k are multiplied entry by entry": (
+        lambda q, k, v: (q.double() * k.double() / q.shape[-1] ** 0.5).softmax(-1) * v.double(),
+        "q * k compares query i with key i alone. Every query meets every key: b h n m products.",
     ),
     "queries and keys are exchanged": (
         {"roles": "k q"},
@@ -281,6 +301,10 @@ EXERCISES = [
             "only the last block's sum stands below": (
                 {"way": "last sum"},
                 "The sum of exponentials starts again with each block; it should go on.",
+            ),
+            "the queries are cut into the same blocks": (
+                {"way": "queries too"},
+                "Each block of queries sees one block of keys only. Every query sees all keys.",
             ),
             **{
                 name: SOFTMAX_MISTAKES[name]

@@ -40,6 +40,10 @@ FEATURE_MISTAKES = {
         {"phi": "none", "only": "q"},
         "The keys have their feature map, the queries do not: phi belongs on both.",
     ),
+    "queries and keys are brought to length 1": (
+        {"phi": "unit"},
+        "The features are divided by their length. phi(x) is ReLU(x) + 1e-6 as it is.",
+    ),
     "the small number is too large": (
         [{"eps": 1.0}, {"eps": 0.1}, {"eps": 0.01}],
         "What is added after the ReLU is not small: 1e-6 only keeps a sum from being 0.",
@@ -69,6 +73,16 @@ ROW_MISTAKES = {
     "the sums of queries and keys are multiplied": (
         {"rows": "sums"},
         "The sum below is phi(q) . (sum of phi(k)), a product over d, not a product of two sums.",
+    ),
+    "the keys are missing in the sum below": (
+        {"rows": "keys missing"},
+        "It is divided by the sum of phi(q) over the channels. The row's sum is phi(q) . (sum of "
+        "phi(k) over the keys).",
+    ),
+    "the sum has lost its axis": (
+        {"rows": "keepdim"},
+        "The row's sum b h n is divided along the wrong axis. Keep the axis: keepdim=True, or "
+        "[..., None].",
     ),
     "a sum stands above, a mean below": (
         {"rows": "mean"},
@@ -137,7 +151,28 @@ def without_queries(q: Tensor, k: Tensor, v: Tensor, p: float = 1) -> Tensor:
     return left @ (right.mT @ v.double()) / right.sum(2, keepdim=True)
 
 
+def running(q: Tensor, k: Tensor, v: Tensor, p: float = 1) -> Tensor:
+    """The mistake of sums that go on from one query to the next."""
+    scores = plain.kernel_weights(q, k, p, rows="none").cumsum(-2)
+    return plain.mix(scores / scores.sum(-1, keepdim=True), q, k, v)
+
+
+def axis_lost(q: Tensor, k: Tensor, v: Tensor, p: float = 1) -> Tensor:
+    """The mistake of a sum b h n below b h n d."""
+    scores = plain.kernel_weights(q, k, p, rows="none")
+    return plain.mix(scores, q, k, v) / scores.sum(-1)
+
+
 MEMORY_MISTAKES = {
+    "the sums go on from one query to the next": (
+        running,
+        "Above and below, the sums of the queries before are still in. Each query starts at 0.",
+    ),
+    "the sum has lost its axis": (
+        axis_lost,
+        "The row's sum b h n is divided along the wrong axis. Keep the axis: keepdim=True, or "
+        "[..., None].",
+    ),
     "k^T v is transposed": (
         memory_turned,
         "The d x d matrix is v^T k. It should be k^T v: phi(q) meets the channels of phi(k).",
@@ -202,6 +237,7 @@ def causal(q: Tensor, k: Tensor, v: Tensor, way: str = "right", **switches) -> T
     """Token i mixes the values of tokens 0 to i."""
     scores = plain.kernel_weights(q, k, rows="none", **switches)
     seen, full = scores.tril(), scores.sum(-1, keepdim=True)
+    left, right = plain.features(q, **switches), plain.features(k, **switches)
     above, below = {
         "right": lambda: (seen, seen.sum(-1, keepdim=True)),
         "sees all": lambda: (scores, full),
@@ -214,6 +250,8 @@ def causal(q: Tensor, k: Tensor, v: Tensor, way: str = "right", **switches) -> T
         "above sees all": lambda: (scores, seen.sum(-1, keepdim=True)),
         "forward": lambda: (scores.triu(), scores.triu().sum(-1, keepdim=True)),
         "not divided": lambda: (seen, torch.ones_like(full)),
+        "channels": lambda: (seen, (left * right.cumsum(-1)).sum(-1, keepdim=True)),
+        "own key": lambda: (seen, (left * right).sum(-1, keepdim=True)),
     }[way]()
     return plain.mix(above / below, q, k, v)
 
@@ -302,6 +340,14 @@ EXERCISES = [
             "the sum above runs over all tokens": (
                 {"way": "above sees all"},
                 "Below, the sum stops at token i; above it runs over all tokens. Both stop at i.",
+            ),
+            "the sum below runs along the channels": (
+                {"way": "channels"},
+                "The running sum of phi(k) goes along the tokens, dim=2, not along the channels.",
+            ),
+            "only the token's own key stands below": (
+                {"way": "own key"},
+                "Below, phi(k) has to run along as well: the sum of phi(k) from 0 to i.",
             ),
             "it looks forward, not back": (
                 {"way": "forward"},

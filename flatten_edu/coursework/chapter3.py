@@ -56,6 +56,14 @@ LENGTH_MISTAKES = {
         {"length": "root"},
         "|x| / |x ** p| is used under a root; it belongs there as it is.",
     ),
+    "the power is taken once more below": (
+        {"length": "power below"},
+        "The norm below is that of (x ** p) ** p. x ** p has the power already.",
+    ),
+    "the norms have lost their axis": (
+        lambda x, p: x.double() ** p * (x.double().norm(dim=-1) / (x.double() ** p).norm(dim=-1)),
+        "Without keepdim=True the norms have one axis less than x, and multiply the wrong one.",
+    ),
     "the root of the norm is missing": (
         {"length": "squared"},
         "The sums of squares are divided; their square roots are the norms.",
@@ -98,6 +106,7 @@ POWER_MISTAKES = {
     "p is always 3": ({"power": "3"}, "The third power is taken whatever p is."),
     "the power is p - 1": ({"power": "p - 1"}, "The power is one too small: x ** p is asked for."),
     "the power is p + 1": ({"power": "p + 1"}, "The power is one too large: x ** p is asked for."),
+    "the power is taken twice": ({"power": "p p"}, "x is raised to p, and that to p again."),
     "the root is taken, not the power": ({"power": "1 / p"}, "This is x ** (1 / p)."),
     "multiplied by p, not raised to it": (
         {"power": "times", "length": "lost"},
@@ -107,16 +116,19 @@ POWER_MISTAKES = {
     "exp(p x) is taken, not the power": ({"power": "exp"}, "The power x ** p is asked for."),
 }
 FOCUS_MISTAKES = LENGTH_MISTAKES | NORM_MISTAKES | POWER_MISTAKES
+# Those that can be told as a switch of the features.
+IN_FEATURES = {name: e for name, e in FOCUS_MISTAKES.items() if not callable(e[0])}
 
 
 def focus_cases(generator: Generator) -> list[Case]:
     """(x, p): vectors one after another, and heads of them; non-negative, some entries 0."""
     cases = []
-    shapes = [(1, 2), (2, 3), (3, 3), (5, 4), (1, 1, 2, 3), (2, 3, 4, 5), (1, 2, 3, 4)]
-    for number, (shape, p) in enumerate(zip(shapes, (3, 2, 4, 1, 3, 5, 8), strict=True)):
+    flat = [(1, 2), (1, 2), (2, 3), (3, 3), (2, 4), (5, 4)]
+    shapes = [*flat, (1, 1, 2, 3), (2, 3, 4, 5), (1, 2, 3, 4)]
+    for number, (shape, p) in enumerate(zip(shapes, (3, 2, 2, 4, 3, 1, 3, 5, 8), strict=True)):
         x = normal(generator, *shape).abs() + 0.1
         x[..., -1] += 0.5
-        if number > 2:  # a few zeros
+        if number > 3:  # a few zeros
             x[..., 0] = normal(generator, *shape[:-1]).relu()
         words = frozenset({"p is not 3"} if p != 3 else ()) | {"float64"}
         kind = F32 if number in (0, 3) else F64
@@ -229,7 +241,7 @@ EXERCISES = [
         returns="b h n d, the values mixed for each query",
         cases=lambda generator: kernel_cases(generator, powers=(3, 2, 3, 4)),
         right=plain.kernel_attention,
-        mistakes=FOCUSED_MISTAKES | FOCUS_MISTAKES | FEATURE_MISTAKES | ROW_MISTAKES | MIX_MISTAKES,
+        mistakes=FOCUSED_MISTAKES | IN_FEATURES | FEATURE_MISTAKES | ROW_MISTAKES | MIX_MISTAKES,
         hints=(
             "It is linear attention with other features. Which line of yours changes?",
             "phi_p(x) = f_p(ReLU(x) + 1e-6) for queries and for keys; f_p restores the norm of "

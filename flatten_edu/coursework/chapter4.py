@@ -13,6 +13,10 @@ from .exercise import Case, Exercise
 
 LOG10 = math.log(10)
 FAMILIES = ("n m", "b h n m", "h n m")
+ZERO_VALUE = (
+    "One remark: a singular value of exactly 0 gives nan here, because 0 * log 0 is 0 * -inf. It "
+    "should count as 0: torch.special.entr does that."
+)
 
 
 def with_values(generator: Generator, n: int, m: int, values: list[float]) -> Tensor:
@@ -45,13 +49,29 @@ def in_families(maps: list[Tensor]) -> list[Case]:
 
 
 def effective_cases(generator: Generator) -> list[Case]:
-    """(map,)."""
-    return in_families([with_values(generator, *each) for each in spectra(generator)])
+    """(map,), and one with a singular value of exactly 0."""
+    cases = in_families([with_values(generator, *each) for each in spectra(generator)])
+    empty = torch.tensor([2.0, 0.5, 0.0]).double().diag()
+    shapes = zip(((3, 3), (1, 1, 3, 3), (1, 3, 3)), FAMILIES, strict=True)
+    return cases + [Case((empty.reshape(s),), family=f, remark=ZERO_VALUE) for s, f in shapes]
 
 
-def effective_rank(map: Tensor, power: int = 1, share: str = "sum", last: str = "exp") -> Tensor:
+def effective_rank(
+    map: Tensor,
+    power: float = 1,
+    share: str = "sum",
+    last: str = "exp",
+    values_of: str = "singular",
+) -> Tensor:
     """exp of the entropy of the singular values divided by their sum."""
-    values = torch.linalg.svdvals(map.double()) ** power
+    map = map.double()
+    if values_of == "centred":
+        map = map - map.mean(-2, keepdim=True)
+    values = torch.linalg.svdvals(map) ** power
+    if values_of == "eigen":
+        values = torch.linalg.eigvals(map).abs()
+    elif values_of == "entries":
+        values = map.flatten(-2)
     if last == "participation":
         return values.sum(-1) ** 2 / (values**2).sum(-1)
     if last == "stable":
@@ -67,10 +87,14 @@ def effective_rank(map: Tensor, power: int = 1, share: str = "sum", last: str = 
         "softmax": lambda: 1.0,
     }[share]()
     shares = values.softmax(-1) if share == "softmax" else values / below
-    entropy = -torch.special.xlogy(shares, shares).sum(-1)
+    terms = torch.special.xlogy(shares, shares)
+    entropy = -terms.sum(-1)
     bits = entropy / torch.log(torch.tensor(2.0, dtype=F64))
     return {
         "exp": lambda: entropy.exp(),
+        "10 to nats": lambda: 10**entropy,
+        "exp of share": lambda: (entropy / math.log(values.shape[-1])).exp(),
+        "sum of exp": lambda: (-terms).exp().sum(-1),
         "entropy": lambda: entropy,
         "bits": lambda: bits,
         "exp of bits": lambda: bits.exp(),
@@ -112,7 +136,6 @@ def numerical_rank(map: Tensor, limit: str = "relative", kind: str = "double") -
     largest = values.amax(-1, keepdim=True)
     epsilon = torch.finfo(torch.float32 if kind == "float" else F64).eps
     bound = {
-        "relative": lambda: largest * max(map.shape[-2:]) * epsilon,
         "float32's": lambda: largest * max(map.shape[-2:]) * torch.finfo(torch.float32).eps,
         "zero": lambda: torch.zeros_like(largest),
         "absolute": lambda: torch.full_like(largest, 1e-6),
@@ -125,10 +148,12 @@ def numerical_rank(map: Tensor, limit: str = "relative", kind: str = "double") -
         "absolute 1e-8": lambda: torch.full_like(largest, 1e-8),
         "epsilon": lambda: torch.full_like(largest, epsilon),
         "absolute 1e-12": lambda: torch.full_like(largest, 1e-12),
-    }[limit]()
+        "half": lambda: largest / 2,
+    }.get(limit, lambda: largest * max(map.shape[-2:]) * epsilon)()
+    counted = values > bound
     if limit == "below":
-        bound = largest
-    return (values > bound).double().sum(-1)
+        return (~counted).double().sum(-1)
+    return (values * counted if limit == "summed" else counted.double()).sum(-1)
 
 
 def not_relative(limit: str) -> tuple[dict, str]:
@@ -213,6 +238,15 @@ EXERCISES = [
                 {"limit": "1e-6"},
                 "Values below a millionth of the largest are dropped, but are no rounding.",
             ),
+            "the values are summed, not counted": (
+                {"limit": "summed"},
+                "The values above the threshold are summed. Their number is asked for: "
+                "(values > threshold).sum().",
+            ),
+            "the values below the threshold are counted": (
+                {"limit": "below"},
+                "The rank is the number of values above the threshold.",
+            ),
             **{
                 f"the tolerance does not follow the largest value ({name})": not_relative(limit)
                 for name, limit in (
@@ -245,6 +279,35 @@ EXERCISES = [
         right=effective_rank,
         families=FAMILIES,
         mistakes={
+            "the roots of the singular values are taken": (
+                {"power": 0.5},
+                "Shares are taken of the roots. Take the singular values as they are.",
+            ),
+            "the eigenvalues are taken, not the singular values": (
+                {"values_of": "eigen"},
+                "torch.linalg.svdvals gives the singular values; eigenvalues exist for square "
+                "maps only, and are other numbers.",
+            ),
+            "the entries of the map are taken, not its singular values": (
+                {"values_of": "entries"},
+                "The shares are those of the singular values, not of the entries.",
+            ),
+            "the mean is taken off the map": (
+                {"values_of": "centred"},
+                "The singular values are those of the map as it is, nothing taken off.",
+            ),
+            "the entropy is divided by log n before exp": (
+                {"last": "exp of share"},
+                "The entropy is not divided by its largest value here: exp(entropy).",
+            ),
+            "each term has its own exponential": (
+                {"last": "sum of exp"},
+                "Sum first, then one exponential: exp of the entropy.",
+            ),
+            "the natural logarithm and 10 ** do not fit": (
+                {"last": "10 to nats"},
+                "The entropy is in nats; exp undoes it, 10 ** undoes log10.",
+            ),
             "the singular values are squared": (
                 {"power": 2},
                 "Shares are taken of the squares. Take the singular values as they are.",

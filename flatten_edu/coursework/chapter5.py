@@ -1,12 +1,14 @@
 """Exercises of chapter 5, the depthwise branch: windows, its matrix, and the equivalent map."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Generator, Tensor
 
 from . import plain, plain_grid
 from .cases import F32, F64, grid_tags, grids, lively, normal
 from .chapter2 import FEATURE_MISTAKES, ROW_MISTAKES
-from .chapter3 import FOCUS_MISTAKES
+from .chapter3 import IN_FEATURES
 from .exercise import Case, Exercise
 from .plain_grid import Grid
 
@@ -45,7 +47,12 @@ MATRIX_MISTAKES = {
         "grid. Look at y and x, and leave out what falls off the grid.",
     ),
     "a negative index counts from the end": (
-        [{"border": "negative"}, {"border": "negative", "put": "set"}],
+        [
+            {"border": "negative"},
+            {"border": "negative", "put": "set"},
+            {"border": "negative sides"},
+            {"border": "negative sides", "put": "set"},
+        ],
         "Above and left of the grid an index is negative, and Python counts it from the end. Test "
         "0 <= y and 0 <= x as well.",
     ),
@@ -61,6 +68,50 @@ MATRIX_MISTAKES = {
     "the border is mirrored outside": (
         {"border": "mirror"},
         "Outside the grid a mirrored token is taken. It should count as zero.",
+    ),
+    "the first row and column get nothing": (
+        {"border": "first out"},
+        "Counting starts at 0: the test is 0 <= y, not 0 < y.",
+    ),
+    "the last row and column get nothing": (
+        {"border": "last out"},
+        "The last row of the grid is rows - 1, and belongs to it: the test is y < rows.",
+    ),
+    "the loop ends at the border": (
+        {"border": "break"},
+        "`break` leaves the loop at the first neighbour outside; `continue` goes on to the next.",
+    ),
+    "the kernel is taken as 3 x 3": (
+        {"turn": "3 x 3"},
+        "Only 3 x 3 weights are used. The kernel is k x k: k = len(kernel).",
+    ),
+    "the reach is always 1": (
+        {"centre": "one"},
+        "r is 1 for a kernel of 3 x 3 only: r = len(kernel) // 2.",
+    ),
+    "only the middle row of the kernel is used": (
+        {"turn": "row"},
+        "Neighbours above and below belong to the window as well.",
+    ),
+    "only the middle column of the kernel is used": (
+        {"turn": "column"},
+        "Neighbours on the left and right belong to the window as well.",
+    ),
+    "the corners of the kernel are left out": (
+        {"turn": "cross"},
+        "Neighbours across the corner belong to the window as well.",
+    ),
+    "only the middle of the kernel is used": (
+        {"turn": "middle"},
+        "Each token gets its neighbours too, not itself alone.",
+    ),
+    "the token itself is left out": (
+        {"turn": "no middle"},
+        "The middle of the kernel belongs to the token itself; it counts.",
+    ),
+    "ones stand where the kernel's weights belong": (
+        {"turn": "ones"},
+        "The entries are the weights kernel[a, b].",
     ),
     "tokens near the border have empty rows": (
         {"border": "empty"},
@@ -134,6 +185,12 @@ def neighbours(
     return counts.reshape(rows, columns).double() - float(not itself)
 
 
+def cut_short(side: int, size: int) -> Tensor:
+    """The mistake of y + r - (y - r) tokens along a side."""
+    r = size // 2
+    return torch.tensor([min(y + r, side) - max(y - r, 0) for y in range(side)]).double()
+
+
 def equivalent_cases(generator: Generator) -> list[Case]:
     """(q, k, kernel, grid, p)."""
     cases = []
@@ -153,6 +210,24 @@ def n_of(grid: Grid) -> int:
     return sum(grid) % 3
 
 
+class Remembered:
+    """A function whose results are kept: pairs of mistakes share their halves."""
+
+    def __init__(self, function: Callable, most: int = 2000):
+        self.function, self.most, self.results = function, most, {}
+
+    def __call__(self, *args, **switches) -> Tensor:
+        """The result, from memory if it was asked for before."""
+        sides = [a.tolist() if isinstance(a, Tensor) else a for a in args]
+        key = repr((sides, sorted(switches.items())))
+        if key not in self.results:
+            if len(self.results) >= self.most:
+                self.results.clear()
+            self.results[key] = self.function(*args, **switches)
+        return self.results[key]
+
+
+MAP_OF, MATRIX_OF = Remembered(plain.kernel_weights), Remembered(plain_grid.depthwise_matrix)
 MAP = ("phi", "eps", "only", "rows", "length", "axis", "order", "power")
 
 
@@ -171,13 +246,13 @@ def equivalent_map(
     of_matrix = {name: value for name, value in switches.items() if name not in MAP}
     if map in ("focused", "exchanged"):
         first, second = (q, k) if map == "focused" else (k, q)
-        weights = plain.kernel_weights(first, second, p, **of_map)
+        weights = MAP_OF(first, second, p, **of_map)
     else:
         scale = "none" if map == "softmax without scale" else "d"
         weights = plain.softmax_weights(q, k, scale)
-    matrix = plain_grid.depthwise_matrix(kernel, grid, **of_matrix).expand_as(weights)
+    alone = MATRIX_OF(kernel, grid, **of_matrix)
+    matrix = alone.expand_as(weights)
     total = weights + matrix
-    alone = plain_grid.depthwise_matrix(kernel, grid, **of_matrix)
     return {
         "added": lambda: total,
         "multiplied": lambda: weights * matrix,
@@ -191,6 +266,8 @@ def equivalent_map(
         "matrix divided": lambda: weights + matrix / matrix.sum(-1, keepdim=True),
         "softmax of both": lambda: total.softmax(-1),
         "mean of heads": lambda: weights.mean(1) + alone,
+        "mean of heads, kept": lambda: (weights.mean(1, keepdim=True) + alone).expand_as(total),
+        "sum of kernel": lambda: weights + kernel.sum().double(),
         "one matrix": lambda: alone,
         "map transposed": lambda: weights.mT + matrix,
         "both transposed": lambda: total.mT,
@@ -234,8 +311,12 @@ EQUIVALENT_MISTAKES = {
         {"joined": "softmax of both"},
         "M_eq is the plain sum A + M_DWC; no softmax follows.",
     ),
+    "the sum of the kernel is added everywhere": (
+        {"joined": "sum of kernel"},
+        "M_DWC is a matrix: each neighbour has its own weight, and most entries are 0.",
+    ),
     "the heads are averaged": (
-        {"joined": "mean of heads"},
+        [{"joined": "mean of heads"}, {"joined": "mean of heads, kept"}],
         "Each head keeps its own map: b h n n.",
     ),
     "the map of the attention is transposed": (
@@ -298,6 +379,18 @@ EXERCISES = [
                 {"sides": "x y"},
                 "grid is (rows, columns), y first.",
             ),
+            "the window is a cross": (
+                {"turn": "cross"},
+                "The window is a square: neighbours across the corner are in it.",
+            ),
+            "the window reaches k steps, not (k - 1) / 2": (
+                lambda grid, size: neighbours(grid, 2 * size + 1),
+                "The window has k tokens from side to side, so it reaches (k - 1) / 2 steps.",
+            ),
+            "the last token of each side is left out": (
+                lambda grid, size: torch.outer(*(cut_short(side, size) for side in grid)),
+                "From y - r to y + r are 2 r + 1 rows: a range ends before its second number.",
+            ),
             "the window starts at the token": (
                 {"centre": "corner"},
                 "The window reaches size // 2 to each side of the token.",
@@ -336,7 +429,7 @@ EXERCISES = [
         returns="b h n n with n = y x",
         cases=equivalent_cases,
         right=equivalent_map,
-        mistakes=EQUIVALENT_MISTAKES | OF_MATRIX | ROW_MISTAKES | FOCUS_MISTAKES | FEATURE_MISTAKES,
+        mistakes=EQUIVALENT_MISTAKES | OF_MATRIX | ROW_MISTAKES | IN_FEATURES | FEATURE_MISTAKES,
         hints=(
             "M_eq v must be what both branches give together. What is the first branch's matrix?",
             "The map A is what the attention makes of the identity as values: rows sum to 1. "

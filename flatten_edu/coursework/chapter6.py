@@ -6,11 +6,11 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor
 
-from . import plain, plain_grid
+from . import plain
 from .cases import F32, normal
 from .chapter2 import FEATURE_MISTAKES, ROW_MISTAKES
-from .chapter3 import FOCUS_MISTAKES
-from .chapter5 import MAP, OF_MATRIX, equivalent_cases
+from .chapter3 import FOCUS_MISTAKES, IN_FEATURES
+from .chapter5 import MAP, MAP_OF, MATRIX_OF, OF_MATRIX, equivalent_cases
 from .exercise import Case, Exercise
 from .plain_grid import Grid
 
@@ -36,6 +36,8 @@ def growth(tokens: Sequence[float], seconds: Sequence[float], axes: str = "log l
         return seconds[-1] / seconds[0]
     if axes == "ratio of ratios":
         return (seconds[-1] / seconds[0]) / (tokens[-1] / tokens[0])
+    if axes == "last alone":
+        return math.log(seconds[-1]) / math.log(tokens[-1])
     if axes == "one step":
         return math.log(seconds[-1] / seconds[0])
     mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
@@ -70,10 +72,13 @@ def focused_with_branch(
     """Focused attention plus the depthwise convolution of the values, b h n d."""
     of_map = {name: value for name, value in switches.items() if name in MAP}
     of_matrix = {name: value for name, value in switches.items() if name not in MAP}
-    mixed = plain.kernel_attention(q, k, v, p, **of_map)
-    matrix = plain_grid.depthwise_matrix(kernel, grid, **of_matrix)
-    seen = {"v": v, "q": q, "k": k, "mixed": mixed, "relu": v.relu()}[of].double()
+    mixed = plain.mix(MAP_OF(q, k, p, **of_map), q, k, v)
+    matrix = MATRIX_OF(kernel, grid, **of_matrix)
+    seen = {"q": q, "k": k, "mixed": mixed, "relu": v.relu()}.get(of, v).double()
     local = torch.einsum("nm, bhmd -> bhnd", matrix, seen)
+    if of == "reshaped":
+        b, h, n, d = v.shape
+        local = (v.double().reshape(b, h, d, n) @ matrix.T).reshape(b, h, n, d)
     return {
         "added": lambda: mixed + local,
         "multiplied": lambda: mixed * local,
@@ -99,6 +104,11 @@ BRANCH_MISTAKES = {
         {"joined": "first"},
         "The attention gets convolved values. The branches stand side by side: "
         "attention(q, k, v) + DWC(v).",
+    ),
+    "the values are reshaped, not moved": (
+        {"of": "reshaped"},
+        "b h n d cannot become (b h d) 1 y x by a reshape alone: the channels have to move in "
+        "front of the tokens first. Use rearrange(v, 'b h (y x) d -> (b h d) 1 y x', y=grid[0]).",
     ),
     "the queries are convolved, not the values": ({"of": "q"}, "The branch convolves v, not q."),
     "the keys are convolved, not the values": ({"of": "k"}, "The branch convolves v, not k."),
@@ -130,7 +140,9 @@ def extreme_cases(generator: Generator) -> list[Case]:
         cases.append(Case((x, p), frozenset({"small numbers"} if size < 0.1 else ())))
     zero = cases[0].args[0].clone()
     zero[1] = 0
-    return [*cases, Case((zero, 3), frozenset({"a row of zeros"}))]
+    unlike = cases[0].args[0] * torch.tensor([[1e-3], [200.0]])
+    words = frozenset({"small and large rows side by side"})
+    return [*cases, Case((zero, 3), frozenset({"a row of zeros"})), Case((unlike, 8), words)]
 
 
 def stable_focus(x: Tensor, p: float, **switches) -> Tensor:
@@ -138,7 +150,14 @@ def stable_focus(x: Tensor, p: float, **switches) -> Tensor:
     if not switches:
         unit = x.double() / x.double().amax(-1, keepdim=True).clamp_min(1e-300)
         return plain.focus(unit, p).nan_to_num(0) * x.double().amax(-1, keepdim=True)
-    return plain.focus(x, p, **switches)
+    return plain.focus(x, p, **switches).nan_to_num(0)
+
+
+def one_unit(x: Tensor, p: float) -> Tensor:
+    """The mistake of one largest entry for all rows, in float32."""
+    sharp = (x / x.amax()).float() ** p
+    below = torch.linalg.vector_norm(sharp, dim=-1, keepdim=True)
+    return (torch.linalg.vector_norm(x, dim=-1, keepdim=True) * sharp / below).nan_to_num(0)
 
 
 def naive(x: Tensor, p: float, eps: float = 0.0, keep: bool = False) -> Tensor:
@@ -162,6 +181,15 @@ STABLE_MISTAKES: dict = {
         "A row of zeros has no direction: 0 / 0 is nan. It should stay zero: clamp_min the "
         "largest entry, and the norm, at the smallest number (torch.finfo(x.dtype).tiny).",
     ),
+    "all rows are divided by one largest entry": (
+        one_unit,
+        "One largest entry for all rows: beside a large row, the powers of a small one vanish. "
+        "Each row has its own: amax(-1, keepdim=True).",
+    ),
+    "nan_to_num hides what is lost": (
+        lambda x, p: naive(x, p).nan_to_num(),
+        f"{HOLD}nan_to_num puts numbers where none are known any more.",
+    ),
     "the power leaves the range of float32": (
         naive,
         f"{HOLD}Here x ** p overflows to inf or vanishes to 0, and inf / inf or 0 / 0 is nan.",
@@ -179,6 +207,9 @@ for small in (1e-6, 1e-8, 1e-10, 1e-12, 1e-5, 1e-9, 1e-4, 1e-7, 1e-3):
             f"{HOLD}Adding {small:g} to the norm avoids 0 / 0, but the norms of small inputs to a "
             "high power are smaller than that, and the result is far too short.",
         )
+
+# Here x has two axes: axis 1 is the last.
+OF_ROWS = {name: e for name, e in FOCUS_MISTAKES.items() if e[0] != {"axis": "heads"}}
 
 EXERCISES = [
     Exercise(
@@ -220,6 +251,10 @@ EXERCISES = [
                 {"axes": "one step"},
                 "Divide by log(last tokens / first tokens).",
             ),
+            "only the last measurement is used": (
+                {"axes": "last alone"},
+                "log(seconds) / log(tokens) of one point is no slope: take the change between two.",
+            ),
             "the intercept is returned, not the slope": (
                 {"axes": "intercept"},
                 "A line has two numbers; the exponent is its slope.",
@@ -240,7 +275,7 @@ EXERCISES = [
         returns="b h n d with n = y x",
         cases=branch_cases,
         right=focused_with_branch,
-        mistakes=BRANCH_MISTAKES | OF_MATRIX | ROW_MISTAKES | FOCUS_MISTAKES | FEATURE_MISTAKES,
+        mistakes=BRANCH_MISTAKES | OF_MATRIX | ROW_MISTAKES | IN_FEATURES | FEATURE_MISTAKES,
         hints=(
             "Two branches see the same values, and their outputs are added.",
             "For the convolution the tokens of v must lie on their grid: "
@@ -258,7 +293,9 @@ EXERCISES = [
         returns="a tensor of the shape of x, finite, in float32",
         cases=extreme_cases,
         right=stable_focus,
-        mistakes=STABLE_MISTAKES | FOCUS_MISTAKES,
+        mistakes=STABLE_MISTAKES | OF_ROWS,
+        tolerance=1e-3,
+        by_row=True,
         hints=(
             "Compute 300.0 ** 32 and 0.01 ** 32 in float32. What comes out?",
             "f_p(c x) = c f_p(x) for every c > 0. Which c keeps every power between 0 and 1?",

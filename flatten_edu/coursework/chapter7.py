@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from torch import Generator
 
 from . import plain
@@ -41,7 +42,7 @@ def size_cases(generator: Generator) -> list[Case]:
 
 
 def own_cases(generator: Generator) -> list[Case]:
-    """(q, k, v) of several shapes; the last three are the fourth with one thing changed."""
+    """(q, k, v) of several shapes; three are the fourth with one thing changed; one has q = k."""
     sizes = [(1, 1, 3, 3, 2), (1, 2, 4, 3, 3), (2, 3, 2, 5, 4), (2, 2, 4, 6, 3)]
     cases = [
         Case(tuple(normal(generator, b, h, t, d, dtype=F32) for t in (n, m, m)))
@@ -55,7 +56,7 @@ def own_cases(generator: Generator) -> list[Case]:
         image[side][1] += normal(generator, *image[side][1].shape, dtype=F32)
         head[side][:, 1] += normal(generator, *head[side][:, 1].shape, dtype=F32)
     changed = [Case(sides) for sides in ((q, k, token), tuple(image), tuple(head))]
-    return [*cases, *changed, Case(cases[1].args, watch="gradient")]
+    return [*cases, *changed, Case(cases[1].args, watch="gradient"), Case((k, k, v))]
 
 
 def fits(value: Any, args: tuple) -> tuple[str, str] | None:
@@ -67,7 +68,10 @@ def fits(value: Any, args: tuple) -> tuple[str, str] | None:
     if tuple(got.shape) != want:
         return "the shape is wrong", f"b h n d is {want} here; it returns {tuple(got.shape)}."
     if not got.isfinite().all():
-        return "nan or infinite numbers", "Some numbers are nan or infinite."
+        words = "Some numbers are nan or infinite."
+        if torch.equal(*args[:2]):
+            words += " Here every query is equal to a key: is something divided by a distance of 0?"
+        return "nan or infinite numbers", words
     return None
 
 

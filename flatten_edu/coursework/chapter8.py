@@ -43,6 +43,11 @@ def paired_difference(a: Sequence[float], b: Sequence[float], way: str = "") -> 
         "over n": (mean, spread / n),
         "n - 1 below": (mean, spread / math.sqrt(n - 1)),
         "variance": (mean, spread**2 / n),
+        "variance over root": (mean, spread**2 / math.sqrt(n)),
+        "absolute, both": (
+            statistics.fmean(map(abs, differences)),
+            statistics.stdev(map(abs, differences)) / math.sqrt(n),
+        ),
         "variance alone": (mean, spread**2),
         "b - a": (-mean, error),
         "median": (statistics.median(differences), error),
@@ -110,7 +115,7 @@ def log_cases(generator: Generator) -> list[Case]:
     """(rows,) of runs of each kind, with ten classes."""
     kinds = (
         *("healthy", "does not learn", "diverges", "overfits", "to nan", "slow", "early", "flat"),
-        "back to a guess",
+        *("back to a guess", "gap"),
     )
     cases = []
     for kind in kinds:
@@ -127,6 +132,7 @@ def row(kind: str, epoch: int, epochs: int, noise: list[float]) -> Row:
     fall = math.exp(-5 * t)
     train, test, right = {
         "healthy": lambda: (2.2 * fall + 0.1, 2.1 * fall + 0.25, 0.95 - 0.8 * fall),
+        "gap": lambda: (2.25 * fall + 0.05, 1.6 * fall + 0.7, 0.78 - 0.6 * fall),
         "slow": lambda: (
             0.1 + 2.2 / (1 + math.exp(18 * (t - 0.45))),
             0.25 + 2.05 / (1 + math.exp(18 * (t - 0.45))),
@@ -167,7 +173,8 @@ LOOK = {
     "diverges": "The training loss goes far beyond a guess in some epoch, or ends at nan.",
     "does not learn": "The training loss stays near log 10 = 2.303, a guess among ten classes.",
     "overfits": "The training loss falls to nearly 0, and the test loss turns and rises.",
-    "healthy": "Both losses fall and stay low; a little noise, or a slow start, is no illness.",
+    "healthy": "Both losses fall and stay low; a little noise, a slow start, or a test loss that "
+    "lies above the training loss and does not rise, is no illness.",
 }
 
 
@@ -225,7 +232,7 @@ EXERCISES = [
                 "n - 1 belongs into the spread; the error is spread / sqrt(n).",
             ),
             "the variance is taken, not the spread": (
-                {"way": "variance"},
+                [{"way": "variance"}, {"way": "variance over root"}],
                 "The root is missing: spread = sqrt(variance).",
             ),
             "the variance of the differences is returned": (
@@ -235,7 +242,7 @@ EXERCISES = [
             "the sign is turned": ({"way": "b - a"}, "The difference is a - b."),
             "the median is taken, not the mean": ({"way": "median"}, "The mean is asked for."),
             "absolute differences are taken": (
-                {"way": "absolute"},
+                [{"way": "absolute"}, {"way": "absolute, both"}],
                 "Differences keep their sign: an arm that loses on a seed counts as such.",
             ),
             "the differences are summed": ({"way": "sum"}, "The mean is asked for."),
@@ -300,6 +307,20 @@ EXERCISES = [
             "the median decides": ({"rule": "median"}, "The mean is asked for."),
             "the largest p is always taken": ({"rule": "last"}, "Look at the accuracies."),
             "the smallest p is always taken": ({"rule": "first"}, "Look at the accuracies."),
+            "an accuracy is returned, not p": (
+                [
+                    lambda results: max(
+                        statistics.fmean(r["validation"]) for r in results.values()
+                    ),
+                    lambda results: max(max(r["validation"]) for r in results.values()),
+                    lambda results: max(statistics.fmean(r["test"]) for r in results.values()),
+                ],
+                "The p of the best mean is asked for, not the mean itself.",
+            ),
+            "a place in the list is returned, not p": (
+                lambda results: list(results).index(choose_p(results)),
+                "This is the number of the row. The key p of it is asked for.",
+            ),
             "p is always 3": (lambda results: 3.0, "The table decides, not the paper."),
         },
         hints=(

@@ -29,7 +29,7 @@ def entropy_cases(generator: Generator) -> list[Case]:
         heads = random_map(generator, 2, 3, n, m).to(kind)
         cases.append(Case((heads,), words, "b h n m"))
         cases.append(Case((heads[0],), words, "h n m"))
-    one = torch.eye(3, 4, dtype=F64)
+    one = torch.tensor([[0, 1, 0, 0], [0.5, 0, 0.5, 0], [0, 0.2, 0.8, 0]], dtype=F64)
     for shape, family in zip(((3, 4), (1, 1, 3, 4), (1, 3, 4)), FAMILIES, strict=True):
         cases.append(Case((one.reshape(shape),), frozenset({"weights of 0"}), family))
     return cases
@@ -73,6 +73,11 @@ def last_of(last: str) -> str:
     return last if last in ("logs", "squares") else ""
 
 
+def with_eps(map: Tensor, eps: float, weights: Tensor) -> Tensor:
+    """Minus the sum of w log (a + eps) along each row, over log m."""
+    return -(weights.double() * (map.double() + eps).log()).sum(-1) / math.log(map.shape[-1])
+
+
 def picture_cases(generator: Generator) -> list[Case]:
     """(map, place, grid)."""
     sizes = [
@@ -101,6 +106,7 @@ def row_picture(
         "by column": x * rows + y,
         "sum": y + x,
         "first": 0,
+        "from 1": (y - 1) * columns + x - 1,
     }.get(count, y * columns + x)
     line = map.double()[token] if side == "row" else map.double()[:, token]
     return {
@@ -129,6 +135,7 @@ def rollout(
             "half": lambda m=m: (m.double() + one) / 2,
             "none": lambda m=m: m.double(),
             "whole": lambda m=m: m.double() + one,
+            "ones": lambda m=m: (m.double() + 1) / 2,
             "third": lambda m=m: (m.double() + 2 * one) / 3,
         }[skip]()
         for m in maps
@@ -147,6 +154,8 @@ def rollout(
         return layers[-1]
     if joined == "first":
         return layers[0]
+    if joined == "skip last":
+        return (total + one) / 2
     return total.T if joined == "transposed" else total
 
 
@@ -166,6 +175,38 @@ EXERCISES = [
                 {"zero": "nan"},
                 "0 log 0 counts as 0, but 0 * -inf is nan: use torch.special.entr, xlogy or "
                 "clamp_min.",
+            ),
+            "nan is replaced after the sum": (
+                lambda map: row_entropy(map, zero="nan").nan_to_num(0),
+                "One weight of 0 makes the whole row nan, and then the whole row is set to 0. "
+                "0 log 0 counts as 0: use torch.special.entr, or replace nan before the sum.",
+            ),
+            "the small number is too large": (
+                [lambda map, eps=eps: with_eps(map, eps, map) for eps in (0.1, 0.01, 1e-3)],
+                "What is added inside the logarithm changes the numbers: 1e-12 is enough, and "
+                "torch.special.entr needs none.",
+            ),
+            "the entropy is multiplied by log m, not divided": (
+                lambda map: row_entropy(map) * math.log(map.shape[-1]) ** 2,
+                "Divide by log m, so that a uniform row has 1.",
+            ),
+            "log10 above, the natural logarithm below": (
+                lambda map: row_entropy(map) / math.log(10),
+                "The same logarithm belongs above and below.",
+            ),
+            "m is a fixed number": (
+                [
+                    lambda map, m=m: row_entropy(map, "none") / math.log(m)
+                    for m in (3, 4, 5, 6, 8, 9, 10, 16, 49, 64, 100, 196)
+                ],
+                "It is divided by the logarithm of one fixed number. m is map.shape[-1].",
+            ),
+            "this is the Gini index": (
+                [
+                    lambda map: 1 - (map.double() ** 2).sum(-1),
+                    lambda map: (1 - (map.double() ** 2).sum(-1)) / (1 - 1 / map.shape[-1]),
+                ],
+                "One minus the sum of squares is another measure. Entropy sums a log a.",
             ),
             "the entropy is not divided by log m": (
                 {"base": "none"},
@@ -223,7 +264,11 @@ EXERCISES = [
                 "1 should mean uniform, and 0 one token; it is the other way round.",
             ),
             "the exponential of the entropy is returned": (
-                {"last": "exp"},
+                [
+                    {"last": "exp"},
+                    {"last": "exp", "base": "none"},
+                    lambda map: row_entropy(map, "none", last="exp") / map.shape[-1],
+                ],
                 "The entropy itself over log m is asked for, not its exponential.",
             ),
             "the mean is taken along the row, not the sum": (
@@ -231,7 +276,13 @@ EXERCISES = [
                 "Entropy is a sum over the row, not a mean.",
             ),
             "the logarithms are not weighted": (
-                {"last": "logs"},
+                [
+                    {"last": "logs"},
+                    *[
+                        lambda map, eps=eps: with_eps(map, eps, torch.ones_like(map))
+                        for eps in (1e-12, 1e-10, 1e-9, 1e-8, 1e-6)
+                    ],
+                ],
                 "Each logarithm is multiplied by its weight: a log a.",
             ),
             "the sum of squares is taken": ({"last": "squares"}, "Entropy sums a log a."),
@@ -278,6 +329,10 @@ EXERCISES = [
                 "The picture has grid[0] rows and grid[1] columns.",
             ),
             "the picture is transposed": ({"count": "transposed"}, "y runs down, x to the right."),
+            "places are counted from 1": (
+                {"count": "from 1"},
+                "place is counted from 0: token number y * columns + x, nothing taken off.",
+            ),
             "y and x are added": ({"count": "sum"}, "The token's number is y * columns + x."),
             "the row of the first patch is always shown": (
                 {"count": "first"},
@@ -319,6 +374,14 @@ EXERCISES = [
             "the half is missing": (
                 {"skip": "whole"},
                 "A + I has rows that sum to 2: divide by 2.",
+            ),
+            "the skip connection is added once, at the end": (
+                {"skip": "none", "joined": "skip last"},
+                "Every layer has its own skip connection: (A + I) / 2 before the product.",
+            ),
+            "ones stand where the identity belongs": (
+                {"skip": "ones"},
+                "A + 1 adds 1 to every entry. I is torch.eye(n): ones on the diagonal alone.",
             ),
             "the identity weighs twice": ({"skip": "third"}, "A and I have equal shares: a half."),
             "entries are multiplied, not matrices": (

@@ -7,47 +7,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from .compare import agrees, as_tensor, figure, shape_of
+from .compare import TOLERANCE, agrees, as_tensor, figure, shape_of
 from .wire import Other
 
 if TYPE_CHECKING:
     from .exercise import Exercise
     from .judge import Trial
-
-# What is particular about a case -> the mistake's name, if exactly such cases fail.
-GRANTED = {
-    "n and m differ": "it takes n = m for granted",
-    "a grid that is no square": "it takes a square grid for granted",
-    "several heads": "it takes one head for granted",
-    "several images": "it takes one image for granted",
-    "one head": "it does not work with one head",
-    "float64": "it takes float32 for granted",
-    "p is not 3": "p is taken as 3",
-}
-
-
-def taken_for_granted(trials: list[Trial]) -> tuple[str, str] | None:
-    """(mistake, sentence) if all cases with one property fail, and no others."""
-    failing = {number for number, t in enumerate(trials) if t.state != "right"}
-    if len(failing) == len(trials):
-        return None
-    for tag, name in GRANTED.items():
-        tagged = {n for n, t in enumerate(trials) if tag in t.case.tags}
-        if tagged and tagged == failing:
-            return name, f"It is right except where this holds: {tag}. So {name}."
-    return None
-
-
-def habit(wrong: list[Trial]) -> tuple[str, str] | None:
-    """(mistake, sentence) if every result is an input as it was, or the same for all inputs."""
-    for place in range(len(wrong[0].case.args)):
-        if all(agrees(t.value, t.case.args[place]) for t in wrong):
-            return "an input is returned as it is", "It returns one of its inputs unchanged."
-    first = wrong[0]
-    same = len(wrong) > 2 and all(agrees(t.value, first.value) for t in wrong)
-    if same and not all(agrees(t.want, first.want) for t in wrong):
-        return "the result is always the same", "It returns the same for all inputs."
-    return None
 
 
 def clue(exercise: Exercise, trial: Trial) -> tuple[str | None, str]:
@@ -56,6 +21,9 @@ def clue(exercise: Exercise, trial: Trial) -> tuple[str | None, str]:
     returns = f" It should be {exercise.returns}." if exercise.returns else ""
     if isinstance(trial.want, str):
         return None, f"The answer is another one.{returns}"
+    if isinstance(trial.value, (tuple, list)) and any(agrees(v, want) for v in trial.value):
+        words = f"{len(trial.value)} things are returned, and the right one is among them."
+        return "more than the result is returned", f"{words}{returns}"
     if got is None or want is None or isinstance(trial.value, Other):
         return "no numbers are returned", f"It returns {shape_of(trial.value)}.{returns}"
     turned = exchanged(got, want)
@@ -74,20 +42,41 @@ def clue(exercise: Exercise, trial: Trial) -> tuple[str | None, str]:
 
 
 def common(wrong: list[Trial]) -> tuple[str, str] | None:
-    """(mistake, sentence) if every result is a number times the right one, or plus a number."""
+    """(mistake, sentence) for what holds of the numbers of every wrong case."""
     pairs = [(as_tensor(t.value), as_tensor(t.want)) for t in wrong]
-    if not all(a is not None and b is not None and a.shape == b.shape for a, b in pairs):
+    same = [(a, b) for a, b in pairs if a is not None and b is not None and a.shape == b.shape]
+    if len(same) < len(pairs):
         return None
-    if max(b.numel() for _, b in pairs if b is not None) < 6:
-        return None
-    factors = [constant(a / b) for a, b in pairs]  # pyright: ignore
+    return scaled(same) or zeros(same)
+
+
+def scaled(pairs: list[tuple[Tensor, Tensor]]) -> tuple[str, str] | None:
+    """If each result is a number times the right one, or plus a number."""
+    few = max(want.numel() for _, want in pairs) < 6
+    if few:  # with so few numbers only one factor for all cases says something
+        if sum(want.numel() for _, want in pairs) < 4:
+            return None
+        pairs = [tuple(torch.cat([pair[n].flatten() for pair in pairs]) for n in (0, 1))]  # pyright: ignore
+    factors = [constant((got / want)[(got != 0) | (want != 0)]) for got, want in pairs]
     if all(factor is not None for factor in factors):
         if all(factor == -1 for factor in factors):
             return "the sign is turned", "Every number is the right one with its sign turned."
         return "a factor is wrong", f"Every number is {figure(factors[0])} times the right one."  # pyright: ignore
-    shifts = [constant(a - b) for a, b in pairs]  # pyright: ignore
+    shifts = [constant(got - want) for got, want in pairs]
     if all(shift is not None for shift in shifts):
         return "a constant is added", f"Every number is the right one plus {figure(shifts[0])}."  # pyright: ignore
+    return None
+
+
+def zeros(pairs: list[tuple[Tensor, Tensor]]) -> tuple[str, str] | None:
+    """If results differ only by zeros: too many of them, or too few."""
+    far = [(got, want, (got - want).abs() > TOLERANCE * want.abs().amax()) for got, want in pairs]
+    got, _, differs = far[0]
+    where = f"The first is at index {differs.nonzero()[0].tolist()}." if got.ndim else ""
+    if all((got[differs] == 0).all() for got, _, differs in far):
+        return "numbers are missing", f"Zeros stand where other numbers belong. {where}"
+    if all((want[differs] == 0).all() for _, want, differs in far):
+        return "numbers stand where 0 belongs", f"Some numbers should be 0. {where}"
     return None
 
 
@@ -115,7 +104,7 @@ def numbers(got: Tensor, want: Tensor) -> tuple[str | None, str]:
 
 def constant(tensor: Tensor) -> float | None:
     """The number that fills the tensor, if one does."""
-    if not tensor.isfinite().all():
+    if not tensor.isfinite().all() or not tensor.numel():
         return None
     spread = float(tensor.max() - tensor.min())
     middle = float(tensor.mean())

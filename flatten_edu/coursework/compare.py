@@ -8,8 +8,9 @@ from torch import Tensor
 
 from .wire import Other
 
-# Wide enough for float32 and for other small numbers than 1e-6, narrow enough for every mistake.
-TOLERANCE = 1e-3
+# Wide enough for float32 and for other small numbers than 1e-6, too narrow for float16 and for
+# every mistake.
+TOLERANCE = 2e-4
 
 
 def as_tensor(value: Any) -> Tensor | None:
@@ -29,7 +30,13 @@ def as_tensor(value: Any) -> Tensor | None:
     return None
 
 
-def agrees(value: Any, want: Any, flat: bool = False, tolerance: float = TOLERANCE) -> bool:
+def agrees(
+    value: Any,
+    want: Any,
+    flat: bool = False,
+    tolerance: float = TOLERANCE,
+    by_row: bool = False,
+) -> bool:
     """Whether a result has the right numbers in the right shape.
 
     >>> agrees(torch.tensor([1.0, 2.0]), [1, 2.0001]), agrees(3, 4), agrees("a ", "A")
@@ -43,6 +50,14 @@ def agrees(value: Any, want: Any, flat: bool = False, tolerance: float = TOLERAN
     if got.shape != right.shape and not (flat or right.numel() == 1):
         return False
     got = got.reshape(right.shape)
+    if by_row and right.ndim > 1:
+        rows = zip(got.flatten(0, -2), right.flatten(0, -2), strict=True)
+        return all(near(*row, tolerance) for row in rows)
+    return near(got, right, tolerance)
+
+
+def near(got: Tensor, right: Tensor, tolerance: float) -> bool:
+    """Whether they differ by no more than a share of the largest right number."""
     finite = right[right.isfinite()].abs()
     scale = (float(finite.max()) if finite.numel() else 0.0) or 1.0
     return bool(torch.allclose(got, right, rtol=0, atol=tolerance * scale, equal_nan=True))

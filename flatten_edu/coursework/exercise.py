@@ -27,6 +27,7 @@ class Case:
         tags: what is particular about it, in words: {"n and m differ", "float64"}.
         family: one of several forms of input, of which a function may know one only.
         finite: (mistake, sentence) if finite numbers alone are asked for, not certain ones.
+        remark: said to somebody who is right but for this case, which is not asked for.
         watch: "sizes" to look at the largest tensor that is made, "gradient" whether one flows.
     """
 
@@ -34,6 +35,7 @@ class Case:
     tags: frozenset[str] = frozenset()
     family: str = ""
     finite: tuple[str, str] | None = None
+    remark: str = ""
     watch: str = ""
 
 
@@ -68,6 +70,7 @@ class Exercise:
         every_family: all that it can take must be right.
         flat: whether the result's shape may differ as long as its numbers are in order.
         tolerance: largest difference, as a share of the largest right number.
+        by_row: whether it is a share of the largest right number of each row instead.
         after: (records, cases) -> None, a remark for somebody whose numbers are right, or
             (mistake, sentence) if they are not enough.
     """
@@ -87,6 +90,7 @@ class Exercise:
     every_family: bool = False
     flat: bool = False
     tolerance: float = TOLERANCE
+    by_row: bool = False
     after: Callable[[list[dict], list[Case]], str | tuple[str, str] | None] | None = None
     table: list[Mistake] = field(init=False)
 
@@ -150,7 +154,7 @@ class Exercise:
 
     def agrees(self, value: Any, want: Any) -> bool:
         """Whether a result counts as the right one."""
-        return agrees(value, want, self.flat, self.tolerance)
+        return agrees(value, want, self.flat, self.tolerance, self.by_row)
 
     def hint(self, step: int = 1) -> Words:
         """Hint 1, 2 or 3, each says more."""

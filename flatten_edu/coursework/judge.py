@@ -8,8 +8,9 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from . import message
-from .clues import clue, common, habit, taken_for_granted
-from .compare import as_tensor, finite
+from .clues import clue, common
+from .compare import agrees, as_tensor, finite
+from .habits import habit
 from .result import Result, not_started
 from .wire import decode
 
@@ -42,6 +43,7 @@ class Trial:
     value: Any = None
     want: Any = None
     error: dict | None = None
+    unsteady: bool = False
     named: tuple[str, str] | None = None
 
 
@@ -60,16 +62,21 @@ def judge(exercise: Exercise, cases: list[Case], outcome: Outcome) -> Result:
         trial(exercise, case, outcome.records[number] if number < len(outcome.records) else None)
         for number, case in enumerate(cases)
     ]
+    beside = [t for t in trials if t.case.remark]
+    trials = [t for t in trials if not t.case.remark]
     missing = next((t for t in trials if t.state == "missing"), None)
     chosen = choose_family(exercise, [t for t in trials if t.state != "missing"])
     if not all(t.state == "right" for t in chosen):
-        return result(False, *diagnosis(exercise, chosen))
+        return result(False, *diagnosis(exercise, chosen, outcome.printed))
     if missing:
         return result(False, *message.stopped(exercise, missing.case, outcome.late))
     after = exercise.after(outcome.records, cases) if exercise.after else None
     if isinstance(after, tuple):
         return result(False, *after)
-    return result(True, None, message.passed(chosen, outcome, after))
+    said = [
+        t.case.remark for t in beside if t.state == "wrong" and t.case.family == family_of(chosen)
+    ]
+    return result(True, None, message.passed(chosen, outcome, [after, *said[:1]]))
 
 
 def trial(exercise: Exercise, case: Case, record: dict | None) -> Trial:
@@ -80,6 +87,7 @@ def trial(exercise: Exercise, case: Case, record: dict | None) -> Trial:
         return Trial(case, "error", error=record.get("error"))
     try:
         value = decode(record["value"])
+        again = decode(record.get("again", record["value"]))
     except (KeyError, ValueError, TypeError, RuntimeError, RecursionError, OverflowError):
         return Trial(case)
     if case.finite:
@@ -89,7 +97,8 @@ def trial(exercise: Exercise, case: Case, record: dict | None) -> Trial:
         return Trial(case, "wrong" if named else "right", value, named=named)
     want = exercise.right(*case.args)
     state = "right" if exercise.agrees(value, want) else "wrong"
-    return Trial(case, state, value, want)
+    steady = agrees(again, value, tolerance=1e-6) or as_tensor(value) is None
+    return Trial(case, state, value, want, unsteady=not steady)
 
 
 def choose_family(exercise: Exercise, trials: list[Trial]) -> list[Trial]:
@@ -104,7 +113,12 @@ def choose_family(exercise: Exercise, trials: list[Trial]) -> list[Trial]:
     return list(chain(*taken)) if exercise.every_family else taken[0]
 
 
-def diagnosis(exercise: Exercise, trials: list[Trial]) -> tuple[str | None, str]:
+def family_of(trials: list[Trial]) -> str:
+    """The form of input that these trials have."""
+    return trials[0].case.family if trials else ""
+
+
+def diagnosis(exercise: Exercise, trials: list[Trial], printed: str) -> tuple[str | None, str]:
     """(mistake, message) for trials of which one at least is not right."""
     failing = [t for t in trials if t.state != "right"]
     wrong = [t for t in failing if t.state == "wrong"]
@@ -115,30 +129,46 @@ def diagnosis(exercise: Exercise, trials: list[Trial]) -> tuple[str | None, str]
     if smallest.case.finite and all(t.case.finite for t in failing):
         name, sentence = smallest.case.finite
         return name, message.with_example(exercise, sentence, smallest)
-    mistake = known_mistake(exercise, trials)
+    told = informative(trials)
+    mistake = one_mistake(exercise, told)
+    found = (mistake.name, mistake.sentence) if mistake else habit(exercise, trials)
+    if found:
+        return found[0], message.with_example(exercise, found[1], (failing, wrong)[bool(wrong)][0])
+    mistake = two_mistakes(exercise, told)
     if mistake:
         return mistake.name, message.with_example(exercise, mistake.sentence, smallest)
-    granted = taken_for_granted(trials)
-    if granted:
-        return granted[0], message.with_example(exercise, granted[1], failing[0])
     if not wrong:
-        return None, message.raised(exercise, smallest)
-    name, words = habit(wrong) or common(wrong) or clue(exercise, smallest)
+        return message.raised(exercise, smallest, printed)
+    name, words = common(wrong) or clue(exercise, smallest)
     return name, message.with_example(exercise, words, smallest)
 
 
-def known_mistake(exercise: Exercise, trials: list[Trial]) -> Mistake | None:
-    """The mistake, or the two mistakes, that give the same numbers in every case with a value."""
+def informative(trials: list[Trial]) -> list[Trial]:
+    """Those with a value that the known mistakes can be compared with, wrong ones first.
+
+    Most candidates leave at the first wrong case. None, if a result is no tensor of numbers.
+    """
     told = [t for t in trials if t.state in ("right", "wrong") and not t.case.finite]
-    # Wrong cases first: most candidates leave at the first of them.
     told.sort(key=lambda t: t.state != "wrong")
-    if not told or told[0].state != "wrong" or any(count(t.value) is None for t in told):
-        return None
-    for mistake in exercise.table:
-        if all(exercise.agrees(t.value, variant(mistake, t)) for t in told):
-            return mistake
-    sizes = {count(variant(mistake, told[0])) for mistake in exercise.table}
-    if count(told[0].value) not in sizes | {count(told[0].want)}:
+    known = told and told[0].state == "wrong" and all(count(t.value) is not None for t in told)
+    return told if known else []
+
+
+def one_mistake(exercise: Exercise, told: list[Trial]) -> Mistake | None:
+    """The mistake that gives the same numbers in every case with a value."""
+    # The same with the finite ones alone: float32 may overflow where float64 does not.
+    clear = [t for t in told if finite(t.value)]
+    for trials in (told, clear if sum(t.state == "wrong" for t in clear) > 2 else []):
+        for mistake in exercise.table if trials else []:
+            if all(exercise.agrees(t.value, variant(mistake, t)) for t in trials):
+                return mistake
+    return None
+
+
+def two_mistakes(exercise: Exercise, told: list[Trial]) -> Mistake | None:
+    """The two mistakes that together give the same numbers in every case with a value."""
+    sizes = {count(variant(mistake, told[0])) for mistake in exercise.table} if told else set()
+    if not told or count(told[0].value) not in sizes | {count(told[0].want)}:
         return None
     deadline = time.monotonic() + PATIENCE
     for mistake in exercise.pairs():

@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from .judge import Outcome, Trial
 
 
-def passed(trials: list[Trial], outcome: Outcome, remark: str | None) -> str:
+def passed(trials: list[Trial], outcome: Outcome, said: list[str | None]) -> str:
     """For a function that is right everywhere."""
     tags = dict.fromkeys(tag for trial in trials for tag in sorted(trial.case.tags))
     among = f", among them: {'; '.join(tags)}" if tags else ""
     words = f"Right on all {len(trials)} hidden examples{among}."
-    remarks = [remark]
+    remarks = [*said]
     if any(record.get("changed") for record in outcome.records):
         remarks.append(
             "One remark: it changes its inputs in place (such as q /= 2), so that a second call "
@@ -50,21 +50,26 @@ def example(exercise: Exercise, trial: Trial) -> str:
     return "\n".join([title, *(f"  {name:<{width}} = {text}" for name, text in rows)])
 
 
-def raised(exercise: Exercise, trial: Trial) -> str:
-    """For an exception of the student's."""
+def raised(exercise: Exercise, trial: Trial, printed: str = "") -> tuple[str, str]:
+    """(mistake, message) for an exception of the student's, or for nothing at all."""
+    stuck = f"Stuck? check.{exercise.name}.hint(1)"
     if trial.error is None:
         words = "It returns nothing (None): is the return line missing?"
-        return "\n".join([words, f"Stuck? check.{exercise.name}.hint(1)"])
+        if printed:
+            words += " What is printed can be read, but not used: return it."
+        return "nothing is returned", "\n".join([words, stuck])
     error = trial.error
     words = f"It stops with {said(error)}"
+    if "bitwise_xor" in words or "for ^:" in words:
+        words += " In Python a power is x ** p; x ^ p is something else."
     sizes = [
         f"{name} {tuple(value.shape)}"
         for name, value in zip(exercise.parameters, trial.case.args, strict=True)
         if hasattr(value, "shape")
     ]
     inputs = f"It was called with shapes: {', '.join(sizes)}." if sizes else ""
-    parts = [words, *where(error), inputs, f"Stuck? check.{exercise.name}.hint(1)"]
-    return "\n".join(part for part in parts if part)
+    parts = [words, *where(error), inputs, stuck]
+    return f"it stops with {error.get('type')}", "\n".join(part for part in parts if part)
 
 
 def where(error: dict) -> list[str]:

@@ -40,6 +40,7 @@ def by_examples(name: str, examples: Examples) -> Exercise:
         right=lambda *args: results[repr(args)],
         mistakes={},
         hints=HINTS,
+        tolerance=1e-3,
     )
 
 

@@ -15,6 +15,7 @@ AXES: dict[str, int | tuple[int, ...]] = {
     "heads": 1,
     "batch": 0,
     "both": (-1, -2),
+    "all": (0, 1, -1, -2),
 }
 
 
@@ -40,6 +41,8 @@ def softmax_scores(q: Tensor, k: Tensor, scale: str = "d", roles: str = "q k") -
         "k q": "bhmd, bhnd -> bhnm",
         "not transposed": "bhnd, bhdm -> bhnm",
     }
+    if roles == "reshaped":
+        k, roles = k.reshape(b, h, d, -1), "not transposed"
     if roles == "cosine":
         q, k, roles = normalize(q, dim=-1), normalize(k, dim=-1), "q k"
     return torch.einsum(patterns[roles], q, k) * factors[scale]
@@ -61,6 +64,8 @@ def softmax_weights(
         "log": lambda: scores.log_softmax(-1),
         "relu": scores.relu,
         "2": lambda: 2**scores,
+        "twice": lambda: scores.softmax(-1).exp(),
+        "floor": lambda: scores.floor().exp(),
         "hard": lambda: (scores == scores.amax(-1, keepdim=True)).double(),
     }.get(rows, scores.exp)()
     if rows not in ("scores", "exp", "largest", "sigmoid", "log", "relu"):
@@ -91,6 +96,7 @@ def focus(
     """|x| / |x ** p| x ** p over the last axis."""
     x = x.double()
     exponent = {"p": p, "1": 1, "2": 2, "3": 3, "p - 1": p - 1, "p + 1": p + 1, "1 / p": 1 / p}
+    exponent["p p"] = p * p
     if power in exponent:
         sharp = x ** exponent[power]
     else:
@@ -118,6 +124,7 @@ def focus(
         "before": lambda: norm(x) * (x / norm(x)) ** p,
         "unit": lambda: (x / norm(x)) ** p,
         "L1 below": lambda: sharp * (norm(x) / sharp.abs().sum(-1, keepdim=True)),
+        "power below": lambda: sharp * (norm(x) / norm(sharp**p)),
         "root": lambda: sharp * (norm(x) / norm(sharp)).sqrt(),
         "squared": lambda: sharp * (norm(x) / norm(sharp)) ** 2,
     }[length]()
@@ -141,6 +148,7 @@ def features(x: Tensor, p: float = 1, phi: str = "relu", eps: float = 1e-6, **sw
         "softplus": lambda: softplus(x),
         "sigmoid": x.sigmoid,
         "softmax": lambda: x.softmax(-1),
+        "unit": lambda: normalize(x.relu() + eps, dim=-1),
     }[phi]()
     return focus(positive, p, **switches) if p != 1 or switches else positive
 
@@ -185,6 +193,8 @@ def divided(scores: Tensor, left: Tensor, right: Tensor, q: Tensor, k: Tensor, r
         "raw queries": lambda: (
             scores / torch.einsum("bhnd, bhmd -> bhn", q.double(), right)[..., None]
         ),
+        "keys missing": lambda: scores / left.sum(-1, keepdim=True),
+        "keepdim": lambda: scores / scores.sum(-1),
         "mean": lambda: scores / scores.mean(-1, keepdim=True),
         "mean above": lambda: scores / scores.sum(-1, keepdim=True) / m,
         "length": lambda: scores / torch.linalg.vector_norm(scores, dim=-1, keepdim=True),

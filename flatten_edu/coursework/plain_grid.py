@@ -23,6 +23,11 @@ def neighbour(place: tuple[int, int], grid: Grid, border: str, count: str) -> in
         return None if outside or not 0 <= flat < rows * columns else flat
     if border == "list wraps":
         return flat % (rows * columns)
+    if border == "negative sides":
+        y, x = (side + length if side < 0 else side for side, length in ((y, rows), (x, columns)))
+    first, last = border == "first out", border == "last out"
+    if (first and min(y, x) < 1) or (last and (y > rows - 2 or x > columns - 2)):
+        return None
     if border == "negative" and y < rows and x < columns:
         return flat  # below 0 it counts from the end
     if border == "all wrap":
@@ -43,7 +48,10 @@ def mirrored(at: int, size: int) -> int:
 
 
 def turned(kernel: Tensor, turn: str) -> Tensor:
-    """The kernel as it is, or turned round by mistake."""
+    """The kernel as it is, or turned round, or only a part of it, by mistake."""
+    r = len(kernel) // 2
+    row, column = (zeros(len(kernel), len(kernel)) for _ in range(2))
+    row[r], column[:, r] = 1, 1
     return {
         "": lambda: kernel,
         "flipped": lambda: kernel.flip(0, 1),
@@ -51,6 +59,13 @@ def turned(kernel: Tensor, turn: str) -> Tensor:
         "left to right": lambda: kernel.flip(1),
         "transposed": lambda: kernel.T,
         "both": lambda: kernel.T.flip(0, 1),
+        "row": lambda: kernel * row,
+        "column": lambda: kernel * column,
+        "cross": lambda: kernel * (row + column > 0),
+        "middle": lambda: kernel * (row * column),
+        "no middle": lambda: kernel * (1 - row * column),
+        "ones": lambda: kernel * 0 + 1,
+        "3 x 3": lambda: kernel[:3, :3],
     }[turn]().double()
 
 
@@ -68,7 +83,7 @@ def depthwise_matrix(
     """M[(y, x), (y + a - r, x + b - r)] = kernel[a, b] inside the grid, r = k // 2."""
     kernel = turned(kernel, turn)
     size = len(kernel)
-    reach = {"middle": size // 2, "corner": 0, "end": size - 1}[centre]
+    reach = {"middle": size // 2, "corner": 0, "end": size - 1, "one": 1}[centre]
     if sides == "x y":
         grid = grid[1], grid[0]
     tokens = grid[0] * grid[1]
@@ -83,6 +98,8 @@ def depthwise_matrix(
                 if other is not None:
                     before = matrix[own, other] if put == "add" else 0
                     matrix[own, other] = before + kernel[a, b]
+                elif border == "break":
+                    break
                 elif border == "empty":
                     matrix[token] = float("nan")  # the whole row is left out, below
     if border == "empty":

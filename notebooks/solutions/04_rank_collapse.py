@@ -48,7 +48,8 @@ def numerical_rank(map):
 #
 # $$\exp\Big(-\sum_i a_i \log a_i\Big)$$
 #
-# Five equal singular values give 5. One large and four tiny ones give little more than 1.
+# Five equal singular values give 5. One large and four tiny ones give little more than 1. Where a
+# singular value is exactly 0, $0 \log 0$ counts as 0.
 #
 # **Given:** `map`, one matrix n m. **Return:** a number between 1 and $\min(n, m)$.
 

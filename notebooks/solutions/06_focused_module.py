@@ -93,8 +93,8 @@ def focused_with_branch(q, k, v, kernel, grid, p):
 # through the network. The remedy is one property: $f_p(c\,x) = c\,f_p(x)$ for every $c > 0$.
 #
 # **Given:** `x` in float32, no negative entries, entries from 0.0001 to 1000, vectors along the
-# last axis; some vectors are all zero. And `p`, up to 32. **Return:** $f_p(x)$, right to three
-# digits, with zero vectors left at zero.
+# last axis; large and small vectors stand side by side, and some are all zero. And `p`, up to 32.
+# **Return:** $f_p(x)$, right to three digits, with zero vectors left at zero.
 
 
 # %% solution

@@ -39,9 +39,10 @@ def stage_tokens(height, width):
 # you: the distance of query and key, their angle, something learned by nobody.
 #
 # **Given:** `q`, shape b h n d; `k` and `v`, shape b h m d; $m$ and $n$ may differ. **Return:**
-# shape b h n d. Every backbone asks four things of it: all numbers are finite; images and heads
-# are not mixed; a gradient flows, so no `detach` and no numpy; and the values of some tokens
-# reach the output of others. The next cell puts it into five backbones.
+# shape b h n d. Every backbone asks four things of it: all numbers are finite, also where a
+# query equals a key; images and heads are not mixed; a gradient flows, so no `detach` and no
+# numpy; and the values of some tokens reach the output of others. The next cell puts it into five
+# backbones.
 
 
 # %% solution

@@ -207,6 +207,22 @@ def test_moved_brackets_are_praised_and_others_get_a_remark():
     assert "n x m map is still made" in check.linear_attention(not_moved).message
 
 
+def test_a_singular_value_of_0_gives_a_remark_where_it_gives_nan():
+    def as_written(map):
+        share = torch.linalg.svdvals(map)
+        share = share / share.sum()
+        return torch.exp(-(share * share.log()).sum())
+
+    result = check.effective_rank(as_written)
+    assert result.passed and "exactly 0 gives nan" in result.message
+    assert "nan" not in check.effective_rank(fe.analysis.effective_rank).message
+
+
+def test_a_caret_is_no_stub_and_no_power():
+    result = check.focus(lambda x, p: x ^ p)
+    assert result.status == "not yet" and "a power is x ** p" in result.message
+
+
 @pytest.mark.parametrize(
     "message",
     [

@@ -8,7 +8,7 @@ from flatten_edu.coursework.checks import exercises
 from flatten_edu.coursework.judge import Outcome, judge
 from flatten_edu.coursework.trial import attempts
 
-from .right import RIGHT
+from .more_right import RIGHT
 
 EVERY = [(name, function) for name, functions in RIGHT.items() for function in functions]
 

@@ -8,8 +8,8 @@ from flatten_edu.coursework import check
 from flatten_edu.coursework.checks import exercises
 from flatten_edu.coursework.exercise import SEED
 
+from .more_wrong import WRONG
 from .test_right import tried
-from .wrong import WRONG
 
 NAMES = [f"{exercise}-{function.__name__}" for exercise, function, _ in WRONG]
 
