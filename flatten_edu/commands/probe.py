@@ -114,8 +114,10 @@ def page(found: Survey) -> str:
     start = found.starts[-1]
     versions = ", ".join(f"{name} {version}" for name, version in start["versions"].items())
     made = f"`{start['command']}`, {start['date'][:10]}, {start['device']}, {versions}."
+    seeds = max(len(found.values(found.arms[0], label)) for label in LABELS)
+    over = "one seed" if seeds == 1 else f"mean ± standard deviation over {seeds} seeds"
     words = (
-        "Test accuracy in %, mean ± standard deviation over seeds; chance is 12.5. Each mechanism "
+        f"Test accuracy in %, {over}; chance is 12.5. Each mechanism "
         "without its branch. Rank and evenness (row entropy over log N) are of untrained maps; "
         f"none where weights are negative. Times: {found.times.what}, {found.times.where}."
     )

@@ -26,8 +26,8 @@ def abilities(found: Survey) -> Card:
     seeds = max(len(found.values(order[0], label)) for label in LABELS)
     card = Card(
         _title(found),
-        "One layer without its branch, the same 300 steps for all: test accuracy in %, mean of "
-        f"{seeds} seed{'s' if seeds > 1 else ''}; chance 12.5",
+        "One layer without its branch, the same steps for all: test accuracy in %, "
+        f"{f'mean of {seeds} seeds' if seeds > 1 else 'one seed'}; chance 12.5",
         height,
     )
     for place, label in enumerate(LABELS):
@@ -42,7 +42,8 @@ def abilities(found: Survey) -> Card:
         y = height - _TOP + 0.1 - _ROW * number
         ours = arm in SHADES
         weight = "bold" if ours else "normal"
-        card.write(0.2, y, arm, size=10.5, weight=weight, color=SHADES.get(arm, INK))
+        words = arm.replace("_", " ")
+        card.write(0.2, y, words, size=10.5, weight=weight, color=SHADES.get(arm, INK))
         for place, label in enumerate(LABELS):
             _field(card, _LEFT + place * _FIELD, y, found.mean(arm, label))
         for x, _, words in columns:
@@ -93,9 +94,10 @@ def _title(found: Survey) -> str:
     passed = [
         arm for arm in found.arms if all((found.mean(arm, la) or 0) >= _PASSED for la in LABELS)
     ]
-    names = ", ".join(passed) if 0 < len(passed) < 4 else f"{len(passed) or 'none'}"
-    verb = "passes" if len(passed) == 1 else "pass"
-    return f"Of {len(found.arms)} mechanisms {names} {verb} all five probes"
+    if not passed or len(passed) > 3:
+        return f"Of {len(found.arms)} mechanisms {len(passed) or 'none'} pass all five probes"
+    verb = "alone passes" if len(passed) == 1 else "pass"
+    return f"Of {len(found.arms)} mechanisms, {', '.join(passed)} {verb} all five probes"
 
 
 def _two_lines(label: str) -> tuple[str, str]:
