@@ -3,6 +3,7 @@
 import builtins
 import contextlib
 import math
+import os
 import sys
 from collections.abc import Iterator
 from types import ModuleType
@@ -24,7 +25,7 @@ def _places() -> dict[str, Any]:
 
 @contextlib.contextmanager
 def library_restored() -> Iterator[list[str]]:
-    """Restore torch, einops and this package after the block, and global settings of torch.
+    """Restore torch, einops and this package after the block, and settings of the process.
 
     Yields:
         A list that names, after the block, what had been replaced.
@@ -36,20 +37,33 @@ def library_restored() -> Iterator[list[str]]:
     """
     before = {name: (place, dict(vars(place))) for name, place in _places().items()}
     dtype, random = torch.get_default_dtype(), torch.get_rng_state()
+    folder, environment, modules = os.getcwd(), dict(os.environ), dict(sys.modules)
     replaced: list[str] = []
     try:
         yield replaced
     finally:
         for name, (place, old) in before.items():
             replaced.extend(f"{name}.{key}" for key in _restore(place, old))
+        sys.modules.update(modules)
+        if os.getcwd() != folder:
+            os.chdir(folder)
+        if dict(os.environ) != environment:
+            os.environ.clear()
+            os.environ.update(environment)
         torch.set_default_dtype(dtype)
         torch.set_rng_state(random)
+
+
+def is_special(key: str, place: Any, old: dict[str, Any]) -> bool:
+    """Whether a name such as __add__ belongs to what is watched."""
+    special = key.startswith("__") and key.endswith("__")
+    return special and (isinstance(place, type) or key in old)
 
 
 def _restore(place: Any, old: dict[str, Any]) -> list[str]:
     """Put back what was replaced or removed; what was imported meanwhile may stay."""
     now = dict(vars(place))
-    public = {key for key in (*old, *now) if not key.startswith("_")}
+    public = {key for key in (*old, *now) if not key.startswith("_") or is_special(key, place, old)}
     changed = [key for key in public if now.get(key, place) is not old.get(key, place)]
     changed = [key for key in changed if key in old or not isinstance(now[key], ModuleType)]
     for key in changed:

@@ -99,16 +99,23 @@ def test_the_library_stays_as_it_was(way):
     def vandal(x, p):
         torch.softmax = torch.Tensor.softmax = fe.attention.focus = None
         sys.modules["flatten_edu.coursework.plain"].focus = None
+        torch.Tensor.__add__ = None
+        sys.modules.pop("flatten_edu.coursework.judge")
+        os.environ["OMP_NUM_THREADS"] = "99"
+        os.chdir("/")
         torch.set_default_dtype(torch.float64)
         torch.manual_seed(5)
         x.zero_()
         return x
 
+    place = os.getcwd(), dict(os.environ), sys.modules["flatten_edu.coursework.judge"]
     before = torch.softmax, torch.Tensor.softmax, fe.attention.focus
     state = torch.get_rng_state()
     result = checked("focus", vandal, way)
     assert not result.passed
     assert (torch.softmax, torch.Tensor.softmax, fe.attention.focus) == before
+    assert place == (os.getcwd(), dict(os.environ), sys.modules["flatten_edu.coursework.judge"])
+    assert (torch.ones(1) + torch.ones(1)).item() == 2
     assert torch.get_default_dtype() == torch.float32
     assert torch.equal(torch.get_rng_state(), state)
     assert check.focus(fe.attention.focus).passed
@@ -133,6 +140,29 @@ def test_what_is_printed_is_kept_short(way):
     result = checked("focus", loud, way)
     assert result.printed.startswith("xxx") and len(result.printed) < 5000
     assert "more characters" in result.printed
+
+
+class Sealed:
+    """Neither its signature nor its result can be looked at."""
+
+    def __call__(self, x, p):
+        return torch.ones(2).as_subclass(SealedTensor)
+
+    @property
+    def __signature__(self):
+        raise RuntimeError("closed")
+
+
+class SealedTensor(torch.Tensor):
+    @classmethod
+    def __torch_function__(cls, *args, **kwargs):
+        raise SystemExit("closed")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_cannot_be_looked_at_is_an_error(way):
+    result = checked("focus", Sealed(), way)
+    assert result.mistake == "it stops with SystemExit" and "closed" in result.message
 
 
 @pytest.mark.parametrize("way", WAYS)
