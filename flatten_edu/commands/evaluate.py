@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--part", choices=PARTS, default="test", help="which samples (test)")
     add("--attention", help="module:function, for weights that were trained with yours")
     add("--batch-size", type=int, default=250, help="images at once (250)")
+    add("--picture", type=Path, help="where the confusion matrix goes (confusion.png beside it)")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute (auto)")
 
 
@@ -34,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.batch_size < 1:
         raise ValueError(f"--batch-size must be at least 1, but is {arguments.batch_size}")
     model, about = load_trained(arguments.weights, arguments.attention)
-    data = load_data(arguments.data or about["data"])
+    data = load_data(arguments.data or about["data"], about["recipe"].get("size", 0))
     if list(data.classes) != about["classes"]:
         raise ValueError(
             f"{arguments.weights} knows the {len(about['classes'])} classes of {about['data']}, "
@@ -42,11 +44,32 @@ def run(arguments: argparse.Namespace) -> int:
         )
     place = open_device(arguments.device)
     samples = getattr(data, arguments.part)
+    started = time.perf_counter()
     scores = evaluate(model.to(place.device), samples, arguments.batch_size, place)
+    rate = len(samples) / (time.perf_counter() - started)
     if place.first:
         head = f"{about['model']} of epoch {about['epoch']}, {len(samples)} {arguments.part} images"
         sys.stdout.write(f"{head} of {data.name}\n{report(scores, data.classes)}")
+        sys.stdout.write(f"{rate:.0f} images/s on {place.device}, reading included\n")
+        draw(scores, data.classes, arguments.picture or arguments.weights.parent / "confusion.png")
     return 0
+
+
+def draw(scores: Scores, classes: Sequence[str], path: Path) -> None:
+    """The confusion matrix as a picture, where matplotlib is there; a line where it is not."""
+    from ..extras import need
+    from ..files import written_whole
+
+    try:
+        need("matplotlib", extra="lab")
+    except ImportError as error:
+        sys.stdout.write(f"no picture: {error}\n")
+        return
+    from ..plots.confusion import confusion
+
+    with written_whole(path) as part:
+        confusion(scores.confusion, classes).savefig(part, format="png")
+    sys.stdout.write(f"the confusion matrix is in {path}\n")
 
 
 def report(scores: Scores, classes: Sequence[str]) -> str:

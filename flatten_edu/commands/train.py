@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 from ..training.recipe import PRECISIONS, Recipe
 
 if TYPE_CHECKING:
-    from ..training import Result
+    from ..training import Quiet, Result
 
 EXAMPLE = "flatten-edu train --model deit_nano --data mnist5k --attention focused"
 
+LOGGERS = ("files", "tensorboard")
 # Options of create_model that are common enough to have a flag of their own.
 MODEL_FLAGS = ("attention", "p", "kernel_size", "depthwise", "drop_path")
 
@@ -30,7 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.argument_default = argparse.SUPPRESS
     add = parser.add_argument
     add("--model", help="a name of list_models()")
-    add("--data", help="a name of list_data()")
+    add("--data", help="a name of list_data(), cifar10, imagenet, a folder of class folders")
+    add("--preset", help="imagenet or imagenet384: the paper's recipe for this model")
+    add("--weights", type=Path, help="a file of weights to start from")
     add("--attention", help="softmax, linear, focused, module:function, or a list by stage: a,b,c")
     add("--arm", help="in their place: softmax, linear+dwc, focused+1x1, dwc, module:function+dwc")
     add("--p", type=number, help="focusing power (3)")
@@ -50,6 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--output", type=Path, help="folder for the results (runs/MODEL-DATA-ATTENTION-SEED)")
     add("--resume", action="store_true", help="go on with the run in --output")
     add("--device", choices=("auto", "cpu", "cuda"), help="where to compute (auto)")
+    add("--workers", type=int, help="processes that read images (0; beside a GPU up to 8)")
+    add("--logger", choices=LOGGERS, help="where metrics go besides metrics.jsonl (files)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -58,8 +63,9 @@ def run(arguments: argparse.Namespace) -> int:
     from ..training.stopping import stop_on_signals
 
     call = call_of({key: value for key, value in vars(arguments).items() if key != "command"})
+    progress = progress_of(call)
     with stop_on_signals() as signals:
-        result = train(**call, progress=True, stop=signals.came)
+        result = train(**call, progress=progress, stop=signals.came)
     if not result.finished:
         sys.stderr.write(
             f"flatten-edu: stopped; go on with: "
@@ -69,6 +75,15 @@ def run(arguments: argparse.Namespace) -> int:
     if result.first:
         sys.stdout.write(summary(result))
     return 0
+
+
+def progress_of(call: dict[str, Any]) -> bool | Quiet:
+    """What is told while the run goes, and to whom; takes the logger out of the call."""
+    if call.pop("logger", "files") == "files":
+        return True
+    from ..training.logger import Tensorboard
+
+    return Tensorboard(call["output"])
 
 
 def summary(result: Result) -> str:
@@ -83,6 +98,8 @@ def summary(result: Result) -> str:
             f"test accuracy {100 * row['test_accuracy']:.1f} % with {name}.safetensors, "
             f"epoch {row['epoch']}{chosen}"
         )
+    if result.skipped:
+        lines.append(f"{len(result.skipped)} images could not be read and were skipped")
     return "\n".join([*lines, f"everything is in {result.output}", ""])
 
 
@@ -99,6 +116,7 @@ def call_of(given: dict[str, Any]) -> dict[str, Any]:
         if "output" not in given:
             raise ValueError("--resume needs --output, the folder of the run to go on with")
         there = read_run(given["output"])
+        given.pop("preset", None)  # the run's recipe says it all
         kept = {name: there[name] for name in ("model", "data", "seed", "arm")}
         return kept | there["recipe"] | there["options"] | given | options
     for name in ("model", "data"):
@@ -106,7 +124,19 @@ def call_of(given: dict[str, Any]) -> dict[str, Any]:
             raise ValueError(f"train needs --{name}, such as {EXAMPLE}")
     if "output" not in given:
         given["output"] = free_folder(given, options)
-    return given | options
+    return with_preset(given) | options
+
+
+def with_preset(given: dict[str, Any]) -> dict[str, Any]:
+    """The arguments with all that their preset says, where they do not say otherwise."""
+    from ..training.presets import IMAGES, preset
+
+    given = dict(given)
+    name = given.pop("preset", None)
+    if name is None:
+        return given
+    recipe, options = preset(name, given["model"], given.get("batch_size", IMAGES))
+    return recipe.words() | options | given
 
 
 def free_folder(given: dict[str, Any], options: dict[str, Any]) -> Path:

@@ -46,8 +46,8 @@ class Samples(Dataset):
         chosen = torch.as_tensor(indices)
         return self.images[chosen], self.labels[chosen]
 
-    def drawn(self, seed: int) -> Samples:
-        """These samples, as an epoch sees them: what is drawn while reading depends on the seed."""
+    def drawn(self, seed: int, crop: float = 1.0) -> Samples:
+        """These samples as an epoch sees them: what is cut while reading depends on the seed."""
         return self
 
 

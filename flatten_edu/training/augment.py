@@ -10,7 +10,6 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
-import torch.nn.functional as F
 from einops import rearrange, reduce, repeat
 from torch import Tensor
 
@@ -85,10 +84,13 @@ class Augment:
 def shares(pairs: Tensor, classes: int) -> Tensor:
     """Shares of classes b k, from rows (label, other label, share of the other).
 
+    A label below 0 counts for no class.
+
     >>> shares(torch.tensor([[0.0, 2.0, 0.25]]), 3)
     tensor([[0.7500, 0.0000, 0.2500]])
     """
-    one, other = (F.one_hot(pairs[:, column].long(), classes) for column in (0, 1))
+    numbers = torch.arange(classes, device=pairs.device)
+    one, other = (rearrange(pairs[:, column].long(), "b -> b 1") == numbers for column in (0, 1))
     return torch.lerp(one.float(), other.float(), rearrange(pairs[:, 2], "b -> b 1").float())
 
 

@@ -5,6 +5,7 @@ Python's and the library's random numbers are the run's own inside, and untouche
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from ..data import Data
+from ..data.streams import Stream
 from .augment import Augment
 from .device import Device
 from .evaluation import Scores, evaluate
@@ -111,13 +113,10 @@ class Loop:
 
     def learn_epoch(self) -> bool:
         """The steps of the epoch that are left; False if the run was stopped between two."""
-        epoch = draw_epoch(
-            len(self.data.train),
-            self.recipe.batch_size,
-            self.recipe.shift,
-            self.seed,
-            self.position.epoch,
-        )
+        samples, recipe = len(self.data.train), self.recipe
+        epoch = draw_epoch(samples, recipe.batch_size, recipe.shift, self.seed, self.position.epoch)
+        if isinstance(self.data.train, Stream):  # which draws its order itself
+            epoch = dataclasses.replace(epoch, order=epoch.order.sort().values)
         total = torch.tensor(self.position.loss, dtype=torch.float64, device=self.device.device)
         self.learner.model.train()
         for images, labels in self.batches(epoch):
@@ -142,8 +141,9 @@ class Loop:
             epoch.part(step, self.device.process, self.device.processes)
             for step in range(self.position.step, epoch.steps)
         ]
+        seed = derive(self.seed, "crop", self.position.epoch)
         loader = DataLoader(
-            self.data.train.drawn(derive(self.seed, "crop", self.position.epoch)),
+            self.data.train.drawn(seed, self.recipe.crop),
             batch_sampler=[epoch.order[part].tolist() for part in parts],
             collate_fn=as_they_are,
             generator=generator(self.seed, "loader", self.position.epoch),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import Any, TextIO
 
 from ..extras import need
@@ -19,6 +20,9 @@ class Quiet:
 
     def epoch(self, row: dict[str, float]) -> None:
         """An epoch is finished, with these metrics."""
+
+    def note(self, line: str) -> None:
+        """Something that is worth a line, before the run starts."""
 
     def end(self) -> None:
         """The run is over or was stopped."""
@@ -39,19 +43,43 @@ def line_of(row: dict[str, float], epochs: int) -> str:
     )
 
 
+def duration(seconds: float) -> str:
+    """A time in the two largest units that it has.
+
+    >>> duration(7), duration(125), duration(90_000)
+    ('7 s', '2 min 5 s', '1 d 1 h')
+    """
+    left, parts = round(seconds), []
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, left = divmod(left, size)
+        if count:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2]) or "0 s"
+
+
 class Lines(Quiet):
-    """A plain line an epoch, for logs and pipes."""
+    """A plain line an epoch, with rate and remaining time, for logs and pipes."""
 
     def __init__(self, stream: TextIO):
-        self.stream, self.epochs = stream, 0
+        self.stream, self.epochs, self.images, self.first = stream, 0, 0, 0
+        self.started = time.monotonic()
 
     def begin(self, epochs: int, steps: int, batch_size: int, done: int) -> None:
-        """Remember how many epochs there are."""
-        self.epochs = epochs
+        """Remember how many epochs and images there are, and when it began."""
+        self.epochs, self.images, self.first = epochs, steps * batch_size, done * batch_size
+        self.started = time.monotonic()
 
     def epoch(self, row: dict[str, float]) -> None:
         """The line."""
-        self.stream.write(line_of(row, self.epochs) + "\n")
+        seen = row["epoch"] * self.images - self.first
+        rate = seen / max(time.monotonic() - self.started, 1e-9)
+        left = (self.epochs - row["epoch"]) * self.images / rate
+        words = f"  {rate:.0f} images/s" + (f"  {duration(left)} left" if left else "")
+        self.note(line_of(row, self.epochs) + words)
+
+    def note(self, line: str) -> None:
+        """A line of its own."""
+        self.stream.write(line + "\n")
         self.stream.flush()
 
 
@@ -90,6 +118,10 @@ class Bar(Lines):
     def epoch(self, row: dict[str, float]) -> None:
         """The line, above the bar."""
         self.bar.console.print(line_of(row, self.epochs), highlight=False, markup=False)
+
+    def note(self, line: str) -> None:
+        """A line, above the bar."""
+        self.bar.console.print(line, highlight=False, markup=False)
 
     def end(self) -> None:
         """Take the bar away."""

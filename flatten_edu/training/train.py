@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -17,7 +18,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..checkpoints import load_checkpoint
 from ..data import Data, load_data
+from ..data.pictures import Pictures
+from ..data.reading import report
 from .build import Plan, plan_for, sort_settings
 from .device import Device, open_device, threads_for
 from .folder import RunFolder
@@ -39,6 +43,7 @@ class Result:
         output: the folder that holds everything, or None.
         finished: False if the run was stopped before its end.
         first: whether this process is the one that writes; of several, one.
+        skipped: images that could not be read.
     """
 
     model: nn.Module
@@ -48,6 +53,7 @@ class Result:
     output: Path | None
     finished: bool
     first: bool = True
+    skipped: tuple[str, ...] = ()
 
     @property
     def test_accuracy(self) -> float:
@@ -66,6 +72,8 @@ def train(
     progress: bool | Quiet = False,
     stop: Callable[[], bool] = lambda: False,
     recipe: Recipe | None = None,
+    workers: int | None = None,
+    weights: str | Path | None = None,
     arm: str | None = None,
     **settings: Any,
 ) -> Result:
@@ -77,7 +85,8 @@ def train(
 
     Args:
         model: a name of `list_models()`, or a module images b c y x -> outputs b k.
-        data: a name of `list_data()`, or `Data`.
+        data: a name of `list_data()`, a folder of class folders, another name that `load_data`
+            knows, or `Data`.
         seed: of the first weights, the order of the data, and everything else that is drawn.
         output: a new folder for run.json, metrics.jsonl, best.safetensors, last.safetensors and
             state.pt; None writes nothing.
@@ -86,6 +95,8 @@ def train(
         progress: True shows a bar in a terminal, and lines elsewhere.
         stop: asked after each step; where it says True the run ends, ready to be resumed.
         recipe: how to train; None is the default recipe.
+        workers: processes that read images; None is none on a CPU, and up to 8 beside a GPU.
+        weights: a file of weights to start from, as `load_checkpoint` takes it.
         arm: name of an arm (see `flatten_edu.arms`), in the place of attention and depthwise.
         settings: single numbers of the recipe (epochs, batch_size, lr, ...); all others are
             options of `create_model` (attention, p, depthwise, ...).
@@ -105,23 +116,40 @@ def train(
     changes, options = sort_settings(model, settings)
     recipe = dataclasses.replace(recipe or Recipe(), **changes)
     check_seed(seed)
-    data = load_data(data) if isinstance(data, str) else data
+    data = load_data(data, recipe.size) if isinstance(data, str) else data
     plan = plan_for(model, data, options, arm) if isinstance(model, str) else Plan(None)
     module = plan.build(seed) if isinstance(model, str) else model
+    if weights is not None and not resume:
+        load_checkpoint(module, weights)
     place = open_device(device, recipe.precision)
     check_batches(data, recipe, place.processes)
+    check_size(data, recipe)
     check_outputs(module, data)
     about = describe(plan, module, data, recipe, seed, place)
+    if weights is not None:
+        about["weights"] = str(weights)
     folder = RunFolder(output, about, resume, writes=place.first)
     if not isinstance(progress, Quiet):
         progress = make_progress() if progress and place.first else Quiet()
-    loop = Loop(module, data, recipe, seed, place, folder, progress, stop)
+    if data.broken:
+        progress.note(report(data.broken, images_of(data)))
+    helpers = readers(data, place) if workers is None else workers
+    loop = Loop(module, data, recipe, seed, place, folder, progress, stop, helpers)
     with threads_for(module, place):
         finished = loop.run()
     rows = loop.position.rows
     best = loop.position.best if rows else None
     trained = loop.learner.release()
-    return Result(trained, rows, best, parameters_of(module), folder.path, finished, place.first)
+    return Result(
+        trained,
+        rows,
+        best,
+        parameters_of(module),
+        folder.path,
+        finished,
+        place.first,
+        data.broken,
+    )
 
 
 def describe(
@@ -147,6 +175,28 @@ def installed(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "unknown"
+
+
+def images_of(data: Data) -> int:
+    """How many images there are, the broken ones included."""
+    parts = {id(part): part for part in (data.train, data.validation, data.test)}
+    return sum(len(part) for part in parts.values()) + len(data.broken)
+
+
+def readers(data: Data, place: Device) -> int:
+    """How many processes read images: what is in memory, or goes to a CPU, needs none."""
+    if place.device.type == "cpu" or not isinstance(data.train, Pictures):
+        return 0
+    return min(8, (os.cpu_count() or 1) // place.processes)
+
+
+def check_size(data: Data, recipe: Recipe) -> None:
+    """Raise in one line if `Data` that was given has another size than the recipe asks for."""
+    if recipe.size and data.size != (recipe.size, recipe.size):
+        raise ValueError(
+            f"size must be that of the images of {data.name}, {data.size[0]} x {data.size[1]}, "
+            f"but is {recipe.size}; leave it out"
+        )
 
 
 def check_seed(seed: int) -> None:
