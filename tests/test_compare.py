@@ -183,15 +183,42 @@ def test_a_full_disk_is_one_line_and_loses_no_finished_run(file, tmp_path, monke
     assert (folder / "results.jsonl").read_text().count("\n") == 2
 
 
+MINE = """
+from einops import reduce, repeat
+
+def mine(q, k, v):
+    return repeat(reduce(v, "b h m d -> b h d", "mean"), "b h d -> b h n d", n=q.shape[2])
+"""
+
+
+def test_a_function_of_ones_own_is_an_arm_with_and_without_a_branch(tmp_path, monkeypatch, capsys):
+    (tmp_path / "my_attention.py").write_text(MINE)
+    monkeypatch.chdir(tmp_path)
+    call = f"compare --task recall --seeds 1 {WORDS} --output run --arms".split()
+    assert main([*call, "my_attention:mine,my_attention:mine+dwc"]) == 0
+    found = {row["arm"]: row for row in module.Results("run", settings_in(Path("run"))).rows}
+    assert found["my_attention:mine"]["rank"] == 1 and found["my_attention:mine"]["entropy"] == 1
+    assert found["my_attention:mine+dwc"]["equivalent_rank"] > 8
+    assert "my_attention:mine+dwc" in Path("run", "table.md").read_text()
+    assert main([*call, "my_attention:yours"]) == 2
+    assert "my_attention has no 'yours'" in capsys.readouterr().err
+
+
+def settings_in(folder: Path) -> dict:
+    return {"tasks": json.loads((folder / "comparison.json").read_text())["tasks"]}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("stop", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
 def test_a_command_that_is_stopped_in_the_middle_goes_on(stop, code, tmp_path):
-    words = "compare --task recall --option tokens=16 --arms linear,none --seeds 2 --device cpu"
-    call = [sys.executable, "-m", "flatten_edu", *words.split(), "--jobs", "2", "--output"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    (tmp_path / "my_attention.py").write_text(MINE)
+    words = "compare --task recall --option tokens=16 --seeds 2 --arms my_attention:mine,none"
+    call = [sys.executable, "-m", "flatten_edu", *words.split(), "--jobs", "2", "--device", "cpu",
+            "--output"]  # fmt: skip
+    given = {"env": os.environ | {"OMP_NUM_THREADS": "1"}, "cwd": tmp_path}
     log = tmp_path / "run" / "results.jsonl"
     process = subprocess.Popen([*call, tmp_path / "run"], stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True, env=environment)  # fmt: skip
+                               stderr=subprocess.PIPE, text=True, **given)  # fmt: skip
     while not (log.exists() and log.read_text().count("\n")):
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.05)
@@ -204,13 +231,12 @@ def test_a_command_that_is_stopped_in_the_middle_goes_on(stop, code, tmp_path):
     first = log.read_text().splitlines()[0]
     wait_until_gone(workers)
     for folder in ("run", "whole"):
-        done = subprocess.run([*call, tmp_path / folder], capture_output=True, env=environment)
+        done = subprocess.run([*call, tmp_path / folder], capture_output=True, **given)
         assert done.returncode == 0, done.stderr
     assert log.read_text().splitlines()[0] == first
     one, two = (
-        sorted(without_time(module.Results(tmp_path / name, {"tasks": settings}).rows), key=str)
-        for name in ("run", "whole")
-        for settings in [json.loads((tmp_path / name / "comparison.json").read_text())["tasks"]]
+        sorted(without_time(module.Results(folder, settings_in(folder)).rows), key=str)
+        for folder in (tmp_path / "run", tmp_path / "whole")
     )
     assert one == two and len(one) == 4
 
