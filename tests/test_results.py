@@ -10,12 +10,15 @@ import pytest
 from flatten_edu.arms import ARMS
 from flatten_edu.comparison.results import rows_of
 from flatten_edu.comparison.table import across, markdown, summarise
+from tools import results
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 WORDS = " ".join(README.split())
-COMPARISONS = [ROOT / "results" / name for name in ("textures", "probes")]
-ROWS = [row for folder in COMPARISONS for row in rows_of(folder / "results.jsonl")]
+FOLDERS = [ROOT / "results" / name for name in (*results.FOLDERS, "payoff")]
+FOLDERS = [folder for folder in FOLDERS if folder.exists()]
+COMPARISONS = [folder for folder in FOLDERS if folder.name != "payoff"]
+ROWS = results.rows_of_comparisons()
 
 
 def mean(task: str, arm: str, name: str = "test_accuracy") -> float:
@@ -52,8 +55,22 @@ def test_every_arm_has_three_seeds_on_every_task_by_one_recipe(folder):
         assert f"## {task}\n\n{table}\n" in (folder / "table.md").read_text(encoding="utf-8")
 
 
-def test_the_table_of_the_readme_is_made_from_the_rows():
-    assert across(ROWS) in README
+def test_the_tables_of_the_readme_are_made_from_the_rows():
+    assert across(ROWS) in README and results.written(README) == README
+
+
+def test_what_is_said_of_the_payoff_is_made_from_its_rows():
+    rows = [
+        {"task": "textures", "arm": arm, "seed": 0, "size": size, "tokens": (size // 4) ** 2,
+         "batch": 2, "step_seconds": 2 * seconds, "memory": 2 * memory, "steps": 5,
+         "test_accuracy": 0.5, "mean_iou": 0.25, "chance": 0.35}
+        for arm, found, memory in (("softmax", (1, 16), 30), ("focused+dwc", (2, 8), 45))
+        for size, seconds in zip((64, 128), found, strict=True)
+    ]  # fmt: skip
+    text = " ".join(results.about_payoff(rows).split())
+    assert "cheaper than one with softmax from about 512 tokens on, and 2 times cheaper" in text
+    assert "softmax takes 30 MiB a mosaic there and focused 45." in text
+    assert "| 128 | 1,024 | focused+dwc | 8,000 | 45 | 10 | 50.0 % | 25.0 % |" in text
 
 
 def test_what_the_readme_says_in_words_follows_from_the_rows():

@@ -1,0 +1,83 @@
+"""Write the README's tables of results from the rows in results/: `python tools/results.py`."""
+
+from __future__ import annotations
+
+import re
+import statistics
+import sys
+import textwrap
+from pathlib import Path
+
+from flatten_edu.comparison import payoff
+from flatten_edu.comparison.results import Row, rows_of
+from flatten_edu.comparison.table import across
+from flatten_edu.tasks import list_tasks
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+FOLDERS = ("mnist5k", "textures", "probes")
+START, END = "<!-- payoff, written by tools/results.py -->", "<!-- end of payoff -->"
+
+
+def rows_of_comparisons(root: Path = ROOT) -> list[Row]:
+    """The rows of every comparison that is there, in the order of the tasks."""
+    rows = [row for name in FOLDERS for row in rows_of(root / "results" / name / "results.jsonl")]
+    return sorted(rows, key=lambda row: list_tasks().index(row["task"]))
+
+
+def rows_of_payoff(root: Path = ROOT) -> list[Row]:
+    """The rows of the pay-off, or none."""
+    return rows_of(root / "results" / "payoff" / "results.jsonl")
+
+
+def about_payoff(rows: list[Row]) -> str:
+    """What the README says of the pay-off, every number from the rows."""
+    slow, fast = "softmax", "focused+dwc"
+    times = payoff.times_of(rows)
+    crossing = times.crossing(slow, fast)
+    gain = times.seconds[slow][-1] / times.seconds[fast][-1]
+    first, last = (mean_memory(rows, times.sizes[-1], arm) for arm in (slow, fast))
+    seconds = statistics.median(row["steps"] * row["step_seconds"] for row in rows)
+    where = f"from about {crossing:,.0f} tokens on" if crossing else "at no size that was tried"
+    memory = (
+        f"Memory is no reason: the fused kernel never holds an N × N map, so that softmax takes "
+        f"{first:,.0f} MiB a mosaic there and focused {last:,.0f}."
+        if first <= last
+        else f"There softmax takes {first:,.0f} MiB a mosaic and focused {last:,.0f}."
+    )
+    text = (
+        f"`flatten-edu payoff`: textures at growing size, patch 4. A training step with focused "
+        f"attention and its branch is cheaper than one with softmax {where}, and {gain:.0f} times "
+        f"cheaper at {times.sizes[-1]:,} tokens. {memory} Each run had {seconds:.0f} s of one "
+        f"CPU thread to learn in: too few for a good network at the large sizes, but it shows what "
+        f"the same time buys."
+    )
+    picture = "![Time, memory and accuracy as images grow](results/payoff/payoff.png)"
+    words = textwrap.fill(text, 140, break_on_hyphens=False)
+    return f"### When it pays\n\n{words}\n\n{picture}\n\n{payoff.table(rows)}"
+
+
+def mean_memory(rows: list[Row], tokens: int, arm: str) -> float:
+    """MiB a mosaic."""
+    return statistics.mean(
+        row["memory"] / row["batch"] for row in rows if (row["tokens"], row["arm"]) == (tokens, arm)
+    )
+
+
+def written(readme: str, root: Path = ROOT) -> str:
+    """The README with its tables made anew."""
+    table = across(rows_of_comparisons(root))
+    readme, found = re.subn(r"(?m)^\| arm \| .*\n(\|.*\n)+", lambda _: table + "\n", readme)
+    if found != 1:
+        raise ValueError(f"README must hold one table that starts with '| arm |', but has {found}")
+    rows = rows_of_payoff(root)
+    part = f"{START}\n{about_payoff(rows)}\n{END}" if rows else f"{START}\n{END}"
+    readme, found = re.subn(f"(?s){START}.*{END}", lambda _: part, readme)
+    if found != 1:
+        raise ValueError(f"README must hold {START!r} and {END!r} once")
+    return readme
+
+
+if __name__ == "__main__":
+    README.write_text(written(README.read_text(encoding="utf-8")), encoding="utf-8")
+    sys.exit(0)
