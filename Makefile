@@ -3,13 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-FIRST := notebooks/01_softmax_attention.ipynb
+SITE := $(VENV)/.site
+FIRST := notebooks/00_first_ten_minutes.ipynb
 # One thread a test worker: two workers share the cores without getting in each other's way.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help lab check lint unit test test-long notebooks exercises clean
+.PHONY: help lab check lint unit test test-long notebooks exercises ledger site clean
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -22,7 +23,11 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[lab,train,dev]"
 	@touch $@
 
-lab: $(STAMP)  ## make the environment and open the first chapter in JupyterLab
+$(SITE): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[site]"
+	@touch $@
+
+lab: $(STAMP)  ## make the environment and open the first page in JupyterLab
 	@$(BIN)/jupyter trust notebooks/*.ipynb >/dev/null
 	$(BIN)/jupyter lab $(LAB_OPTIONS) $(FIRST)
 
@@ -40,7 +45,7 @@ test: lint  ## every test: units, notebooks, browser
 	$(PYTEST) -n $(WORKERS) -m "not browser and not long"
 	$(PYTEST) -m "browser and not long"
 
-test-long: test  ## the tests that take minutes as well
+test-long: test $(SITE)  ## the tests that take minutes as well
 	$(PYTEST) -m long --timeout 3600
 
 notebooks: $(STAMP)  ## execute the notebooks again and keep their outputs
@@ -49,5 +54,11 @@ notebooks: $(STAMP)  ## execute the notebooks again and keep their outputs
 exercises: $(STAMP)  ## make the students' copies and the teacher's key from the solved exercises
 	$(BIN)/python tools/exercises.py
 
+ledger: $(STAMP)  ## write the ledger of the paper's claims into the README
+	$(BIN)/python -m tools.ledger
+
+site: $(SITE)  ## build the course as a static site that needs no network, in site/
+	$(BIN)/python -m tools.website
+
 clean:  ## remove the environment and what tests leave behind
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build dist site *.egg-info

@@ -46,7 +46,7 @@ def test_the_conda_environment_has_no_list_of_its_own():
     python, pip, through_pip = environment["dependencies"]
     assert python.startswith("python=3.") and pip == "pip"
     assert through_pip == {"pip": ["-c constraints.txt", "-e .[lab,train,dev]"]}
-    assert set(EXTRAS) == {"lab", "train", "dev"}
+    assert set(EXTRAS) == {"lab", "train", "site", "dev"}
 
 
 def test_importing_the_package_needs_no_extra_and_says_nothing():
@@ -94,7 +94,7 @@ def test_the_plain_commands_of_the_readme_are_those_of_make():
     for line in (
         "-m pip install -c constraints.txt torch",
         '-m pip install -c constraints.txt -e ".[lab,train,dev]"',
-        "jupyter lab notebooks/01_softmax_attention.ipynb",
+        "jupyter lab notebooks/00_first_ten_minutes.ipynb",
         "-m pytest",
     ):
         assert line in readme, line

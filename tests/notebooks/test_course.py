@@ -24,7 +24,7 @@ def code_cells(path):
 def test_chapters_are_numbered_without_a_gap():
     assert NOTEBOOKS
     numbers = [int(path.name.split("_")[0]) for path in NOTEBOOKS]
-    assert numbers == list(range(1, len(NOTEBOOKS) + 1))
+    assert numbers == list(range(len(NOTEBOOKS)))
 
 
 @every_notebook

@@ -1,0 +1,123 @@
+"""Build the executed course as a static site that needs no network and no kernel.
+
+    python -m tools.website [FOLDER]     into FOLDER (site/ without one)
+
+Pages are the notebooks as they are saved, with the sliders in them, and the project's Markdown. The
+mathematics is drawn by MathJax, which is copied into the site from the package that ships it. Needs
+the extra `site`; `make site` installs it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import sys
+import tempfile
+from importlib.metadata import PackageNotFoundError, files
+from pathlib import Path
+
+from tools.notebooks import ROOT, read
+
+MATHJAX = "django-static-mathjax"  # on PyPI: MathJax 3 as plain files, no Django needed
+PAGES = {
+    "README.md": "index.md",
+    "docs/glossary.md": "docs/glossary.md",
+    "docs/teachers.md": "docs/teachers.md",
+    "CONTRIBUTING.md": "CONTRIBUTING.md",
+}
+# Pictures that stand on those pages.
+PICTURES = ("docs/pictures/figure4.png", "results/textures/arms.png")
+LOOK = ROOT / "tools" / "site"
+
+
+def build(target: Path) -> None:
+    """Write the site into this folder."""
+    from mkdocs.commands.build import build as mkdocs_build
+    from mkdocs.config import load_config
+
+    with tempfile.TemporaryDirectory() as folder:
+        pages = Path(folder) / "pages"
+        gather(pages)
+        config = load_config(
+            str(LOOK / "mkdocs.yml"),
+            docs_dir=str(pages),
+            site_dir=str(target.resolve()),
+            nav=navigation(pages),
+        )
+        config.plugins.on_startup(command="build", dirty=False)
+        mkdocs_build(config)
+        config.plugins.on_shutdown()
+
+
+def gather(pages: Path) -> None:
+    """Copy everything that becomes a page or stands on one."""
+    for source, name in PAGES.items():
+        target = pages / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(linked((ROOT / source).read_text(encoding="utf-8"), source), "utf-8")
+    for name in PICTURES:
+        (pages / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, pages / name)
+    (pages / "notebooks").mkdir()
+    for path in chapters():
+        shutil.copy(path, pages / "notebooks" / path.name)
+    (pages / "assets").mkdir()
+    for path in LOOK.glob("*.[cj]s*"):
+        shutil.copy(path, pages / "assets" / path.name)
+    shutil.copy(mathjax(), pages / "assets" / "mathjax.js")
+
+
+def linked(text: str, source: str) -> str:
+    """Markdown whose links to files that are no pages of the site have become plain words."""
+    home = (ROOT / source).parent
+
+    def keep(match: re.Match) -> str:
+        words, address = match.groups()
+        if re.match(r"[a-z]+:|#", address):
+            return match[0]
+        name = (home / address.partition("#")[0]).resolve().relative_to(ROOT).as_posix()
+        there = name in PAGES or (name.endswith(".ipynb") and name.count("/") == 1)
+        return match[0] if there else words
+
+    return re.sub(r"(?<!!)\[([^\]]+)\]\(([^)\s]+)\)", keep, text)
+
+
+def chapters() -> list[Path]:
+    """The course's notebooks, in order."""
+    return sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+def navigation(pages: Path) -> list[dict]:
+    """What stands in the menu: the chapters by their own titles, then the other pages."""
+    course = [{title(path): f"notebooks/{path.name}"} for path in chapters()]
+    more = [{"Glossary": "docs/glossary.md"}, {"For teachers": "docs/teachers.md"},
+            {"Contributing": "CONTRIBUTING.md"}]  # fmt: skip
+    return [{"Home": "index.md"}, {"The course": course}, {"More": more}]
+
+
+def title(path: Path) -> str:
+    """A notebook's first heading."""
+    return read(path).cells[0].source.splitlines()[0].lstrip("# ")
+
+
+def mathjax() -> Path:
+    """The one file of MathJax that draws TeX as pictures, without fonts to load."""
+    try:
+        parts = files(MATHJAX) or []
+    except PackageNotFoundError:
+        raise SystemExit('the site needs its extra: pip install -e ".[site]"') from None
+    (found,) = (part for part in parts if part.name == "tex-svg.js" and "es5" in part.parts)
+    return Path(str(found.locate()))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(description="Build the course as a static site.")
+    parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "site")
+    build(parser.parse_args(arguments).folder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
