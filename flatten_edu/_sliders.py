@@ -47,7 +47,11 @@ def sliders_for(picture: Callable[..., Any], values: Mapping[str, Iterable[Any]]
 
 def _defaults(picture: Callable[..., Any]) -> tuple[dict[str, Any], bool]:
     """The defaults of the parameters that a name can reach, and whether any other name will do."""
-    parameters = inspect.signature(picture).parameters.values()
+    try:
+        parameters = inspect.signature(picture).parameters.values()
+    except ValueError:
+        told = f"explore: picture must be a function of Python, not {picture!r}"
+        raise TypeError(told) from None
     named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     return {p.name: p.default for p in named}, any(p.kind is p.VAR_KEYWORD for p in parameters)
 

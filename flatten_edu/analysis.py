@@ -22,7 +22,7 @@ from .attention import (
     linear_attention,
     softmax_attention,
 )
-from .attention.checks import check_qkv
+from .attention.checks import check_qkv, shown
 from .attention.mechanism import Grid
 
 
@@ -60,10 +60,10 @@ def attention_map(
         "linear": linear_attention,
         "focused": lambda q, k, v: focused_attention(q, k, v, p),
     }
-    if isinstance(attention, str) and attention not in NAMES:
+    if not callable(attention) and attention not in NAMES:
         raise ValueError(
             f"attention must be {', '.join(map(repr, NAMES))} or a function (q, k, v), "
-            f"but is {attention!r}"
+            f"but is {shown(attention)}"
         )
     check_qkv(q, k, k)
     if isinstance(attention, str):
@@ -114,6 +114,8 @@ def singular_values(map: Tensor) -> Tensor:
     tensor([4., 3.], dtype=torch.float64)
     """
     check_matrix(map)
+    if not map.isfinite().all():
+        raise ValueError("map must be finite to have singular values, but holds nan or infinity")
     return torch.linalg.svdvals(map.double())
 
 

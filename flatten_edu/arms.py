@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from .attention import NAMES, DepthwiseBranch, SelfAttention, TokenMixer
+from .attention.checks import shown
 from .backbones.registry import nearest
 
 BRANCHES = ("dwc", "1x1", "permuted")
@@ -125,6 +126,8 @@ def find_arm(name: str) -> Arm:
     >>> find_arm("linear").branch is None
     True
     """
+    if not isinstance(name, str):
+        raise TypeError(f"name of an arm must be a word, such as 'focused+dwc', not {shown(name)}")
     if name in ("dwc", "none"):
         return Arm(name, no_attention, "dwc" if name == "dwc" else None)
     attention, plus, branch = name.partition("+")

@@ -119,4 +119,4 @@ def shortened(names: list[str], most: int = 12) -> str:
     'a, b and 1 more'
     """
     rest = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + rest
+    return ", ".join(n if n.isprintable() else repr(n) for n in names[:most]) + rest

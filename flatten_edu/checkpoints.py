@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from einops import rearrange
 from torch import Tensor, nn
 
+from .attention.checks import shown
 from .attention.focused import resize_positions
 from .checkpoint_files import Weights, read, shortened, unwrap
 from .checkpoint_names import CLASS_PLACES, DERIVED, NAMES, TABLES
@@ -59,6 +60,8 @@ def load_checkpoint(
     >>> fe.load_checkpoint(fe.create_model("deit_nano", img_size=56), saved).resized[0]
     'pos_embed'
     """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a network, not {shown(model)}")
     expected = model.state_dict()
     names, weights = translate(unwrap(read(source)), set(expected))
     resized = fit_tables(model, weights, expected)

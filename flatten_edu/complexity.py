@@ -13,6 +13,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from .backbones import create_model, list_models
+from .backbones.common import image_size
 
 
 class Row(NamedTuple):
@@ -83,7 +84,7 @@ def multiply_adds(model: nn.Module, img_size: int | tuple[int, int] = 224) -> in
     >>> multiply_adds(fe.create_model("deit_nano", attention="softmax"), 28)
     3439104
     """
-    height, width = (img_size, img_size) if isinstance(img_size, int) else img_size
+    height, width = image_size(img_size, 1)
     shapes = copy.deepcopy(model).to("meta")
     images = torch.empty(1, getattr(model, "in_chans", 3), height, width, device="meta")
     with FlopCounterMode(display=False) as counter, torch.no_grad():

@@ -12,6 +12,57 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+def shown(value: object, most: int = 60) -> str:
+    """A value in one short line, as it stands in messages.
+
+    >>> shown(torch.zeros(2, 3)), shown("a name")
+    ('a tensor of shape (2, 3)', "'a name'")
+    """
+    if isinstance(value, Tensor):
+        return f"a tensor of shape {tuple(value.shape)}"
+    line = " ".join(repr(value).split())
+    return line if len(line) <= most else f"{line[: most - 3]}..."
+
+
+def check_whole(name: str, value: int, least: int = 1) -> None:
+    """Raise a ValueError in one line unless the value is a whole number of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**31:
+        raise ValueError(
+            f"{name} must be a whole number of at least {least}, but is {shown(value)}"
+        )
+
+
+def check_flag(name: str, value: bool | None, none: str = "") -> None:
+    """Raise a TypeError in one line unless the value is True or False, or None where that means
+    something: `none` says what."""
+    if not isinstance(value, bool) and not (none and value is None):
+        also = f", or None ({none})" if none else ""
+        raise TypeError(f"{name} must be True or False{also}, not {shown(value)}")
+
+
+def check_floats(name: str, tensor: Tensor) -> None:
+    """Raise in one line unless this is a tensor ... d of floating-point numbers."""
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"{name} must be a tensor ... d, not {type(tensor).__name__}")
+    if not tensor.ndim or not tensor.shape[-1] or not tensor.is_floating_point():
+        raise ValueError(
+            f"{name} must be ... d in floating-point numbers, but is {tensor.dtype} of shape "
+            f"{tuple(tensor.shape)}"
+        )
+
+
+def check_dtype(name: str, tensor: Tensor, weight: Tensor) -> None:
+    """Raise a TypeError in one line unless a tensor and the weights that it meets have one dtype.
+
+    Under autocast they need not.
+    """
+    if tensor.dtype != weight.dtype and not is_autocast(tensor.device.type):
+        raise TypeError(
+            f"{name} must be {weight.dtype} as the weights are, but is {tensor.dtype}; cast it "
+            f"first: {name}.to({weight.dtype})"
+        )
+
+
 def check_qkv(q: Tensor, k: Tensor, v: Tensor) -> None:
     """Raise a ValueError in one line unless q is b h n d, k is b h m d and v is b h m e."""
     for name, tensor in (("q", q), ("k", k), ("v", v)):
@@ -22,6 +73,16 @@ def check_qkv(q: Tensor, k: Tensor, v: Tensor) -> None:
                 f"{name} must be b h n d (batch, heads, tokens, channels of a head), "
                 f"but has shape {tuple(tensor.shape)}; split heads first: "
                 "rearrange(x, 'b n (h d) -> b h n d', h=heads)"
+            )
+        if 0 in tensor.shape[1:]:
+            raise ValueError(
+                f"{name} must have at least one head, token and channel, but is b h n d = "
+                f"{tuple(tensor.shape)}"
+            )
+        if not tensor.is_floating_point():
+            raise ValueError(
+                f"{name} must hold floating-point numbers, not {tensor.dtype}; cast it first: "
+                f"{name}.float()"
             )
     wrong = [
         f"{axis} differs between {left} and {right}"
@@ -50,7 +111,7 @@ def check_qkv(q: Tensor, k: Tensor, v: Tensor) -> None:
 def check_power(p: float) -> None:
     """Raise a ValueError in one line unless p is a finite number of at least 1."""
     if isinstance(p, bool) or not isinstance(p, (int, float)):
-        raise TypeError(f"p must be a number of at least 1, not {p!r}; the paper uses p=3")
+        raise TypeError(f"p must be a number of at least 1, not {shown(p)}; the paper uses p=3")
     if not (math.isfinite(p) and p >= 1):
         raise ValueError(f"p must be finite and at least 1, but is {p}; the paper uses p=3")
 
@@ -60,10 +121,11 @@ def check_grid(grid: int | tuple[int, int] | None, why: str = "grid") -> tuple[i
     if isinstance(grid, int) and not isinstance(grid, bool):
         grid = (grid, grid)
     sides = tuple(grid) if isinstance(grid, (tuple, list)) else ()
-    if len(sides) != 2 or not all(isinstance(side, int) and side > 0 for side in sides):
+    whole = all(isinstance(side, int) and not isinstance(side, bool) for side in sides)
+    if len(sides) != 2 or not whole or not all(1 <= side < 2**16 for side in sides):
         raise ValueError(
             f"{why} must be (rows, columns) with whole numbers above 0, such as (14, 14), "
-            f"but is {grid!r}"
+            f"but is {shown(grid)}"
         )
     return sides[0], sides[1]
 
@@ -76,7 +138,7 @@ def check_kernel_size(size: int, name: str = "kernel_size") -> None:
             if (isinstance(size, int) and size > 1)
             else ""
         )
-        raise ValueError(f"{name} must be odd and at least 1, but is {size!r}{nearest}")
+        raise ValueError(f"{name} must be odd and at least 1, but is {shown(size)}{nearest}")
 
 
 def is_autocast(device: str) -> bool:
@@ -98,7 +160,8 @@ def widened(function: Callable[P, T]) -> Callable[P, T]:
 
     @wraps(function)
     def wide(*args: P.args, **kwargs: P.kwargs) -> T:
-        device = next(value.device.type for value in args if isinstance(value, Tensor))
+        devices = (value.device.type for value in args if isinstance(value, Tensor))
+        device = next(devices, "cpu")  # without a tensor the function itself says what is wrong
         wide_args = [widen(value) for value in args]
         wide_kwargs = {name: widen(value) for name, value in kwargs.items()}
         if is_autocast(device):

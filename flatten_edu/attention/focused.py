@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from .checks import check_grid, check_power, check_qkv, widened
+from .checks import check_floats, check_grid, check_power, check_qkv, widened
 from .linear import SMALL, kernel_attention, positive
 from .mechanism import Grid, Mechanism
 from .sharpen import sharpen, sharpen_
@@ -41,6 +41,7 @@ def focus(x: Tensor, p: float) -> Tensor:
     >>> focus(torch.tensor([3.0, 4.0]), p=3).norm().round(decimals=3)
     tensor(5.)
     """
+    check_floats("x", x)
     check_power(p)
     return x if p == 1 else _focus(x, p).to(x.dtype)
 

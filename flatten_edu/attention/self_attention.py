@@ -12,6 +12,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from . import fast
+from .checks import check_dtype, check_flag, check_whole, shown
 from .depthwise import DepthwiseBranch
 from .mechanism import Grid, Mechanism
 from .registry import has_branch, make_mechanism
@@ -44,6 +45,7 @@ class TokenMixer(nn.Module):
     ):
         super().__init__()
         check_heads(width, heads)
+        check_flag("depthwise", depthwise, none="as published")
         self.heads = heads
         self.mechanism: Mechanism = make_mechanism(attention, width, grid, p, heads)
         wanted = has_branch(attention) if depthwise is None else depthwise
@@ -157,6 +159,7 @@ class SelfAttention(nn.Module):
             b y x c.
         """
         check_map("x", x, self.q.in_features)
+        check_dtype("x", x, self.q.weight)
         grid, key_grid = (x.shape[1], x.shape[2]), None
         if context is not None:
             check_map("context", context, self.q.in_features)
@@ -205,17 +208,21 @@ def stretch(v: Tensor, tokens: int) -> Tensor:
 
 def check_heads(width: int, heads: int) -> None:
     """Raise a ValueError in one line unless heads divides width."""
+    check_whole("width", width)
     if not isinstance(heads, int) or heads < 1 or width % heads:
         near = [h for h in range(1, width + 1) if width % h == 0]
         nearest = min(near, key=lambda h: abs(h - heads)) if isinstance(heads, int) else 1
         raise ValueError(
-            f"width must be a multiple of heads, but width={width} and heads={heads}; "
+            f"width must be a multiple of heads, but width={width} and heads={shown(heads)}; "
             f"the nearest that fits is heads={nearest}"
         )
 
 
 def check_map(name: str, tokens: Tensor, width: int) -> None:
     """Raise a ValueError in one line unless the tokens are a map b y x c of this width."""
+    if not isinstance(tokens, Tensor) or not tokens.is_floating_point():
+        found = tokens.dtype if isinstance(tokens, Tensor) else type(tokens).__name__
+        raise TypeError(f"{name} must be a tensor b y x c of floating-point numbers, not {found}")
     if tokens.ndim != 4 or tokens.shape[-1] != width:
         raise ValueError(
             f"{name} must be b y x c with c = {width}, but has shape {tuple(tokens.shape)}; "

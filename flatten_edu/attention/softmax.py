@@ -5,10 +5,11 @@
 The comparison is an n x m map, so time grows with the square of the number of tokens.
 """
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .checks import check_qkv
+from .checks import check_qkv, is_autocast, shown
 from .mechanism import Grid, Mechanism
 
 
@@ -41,7 +42,23 @@ def softmax_attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = Non
               [5.]]]])
     """
     check_qkv(q, k, v)
+    if bias is not None:
+        check_bias(bias, q, k)
     return F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+
+
+def check_bias(bias: Tensor, q: Tensor, k: Tensor) -> None:
+    """Raise in one line unless the bias can be added to scores b h n m."""
+    if not isinstance(bias, Tensor):
+        raise TypeError(f"bias must be a tensor that broadcasts to b h n m, not {shown(bias)}")
+    shape = (*q.shape[:3], k.shape[2])
+    pairs = zip(reversed(bias.shape), reversed(shape), strict=False)
+    if not 2 <= bias.ndim <= 4 or any(own not in (1, side) for own, side in pairs):
+        raise ValueError(
+            f"bias must broadcast to b h n m = {shape}, but has shape {tuple(bias.shape)}"
+        )
+    if bias.dtype not in (q.dtype, torch.bool) and not is_autocast(q.device.type):
+        raise ValueError(f"bias must be {q.dtype} as q is, or bool, but is {bias.dtype}")
 
 
 class Softmax(Mechanism):

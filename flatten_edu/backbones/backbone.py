@@ -3,6 +3,7 @@
 from einops import reduce
 from torch import Tensor, nn
 
+from ..attention.checks import check_dtype, check_flag, check_whole
 from .common import Block, check_images, drop_path_rates, image_size, initialise, per_block
 
 
@@ -42,6 +43,10 @@ class Backbone(nn.Module):
         qkv_bias: bool = True,
     ):
         super().__init__()
+        for name, value in (("in_chans", in_chans), ("width", width)):
+            check_whole(name, value)
+        check_whole("num_classes", num_classes, least=0)
+        check_flag("qkv_bias", qkv_bias)
         self.img_size, self.in_chans, self.width = image_size(img_size, 1), in_chans, width
         self.attention = per_block(attention, depths, self.published)
         self.rates = drop_path_rates(drop_path, depths)
@@ -69,9 +74,11 @@ class Backbone(nn.Module):
     def check(self, images: Tensor) -> None:
         """Raise a ValueError in one line unless the network can take these images."""
         check_images(images, self.in_chans, self.smallest)
+        check_dtype("images", images, next(self.parameters()))
 
     def reset_classifier(self, num_classes: int) -> None:
         """A fresh head for this many classes; 0 leaves it out."""
+        check_whole("num_classes", num_classes, least=0)
         self.num_classes = num_classes
         like = next(self.parameters())
         self.head = nn.Identity()

@@ -9,6 +9,10 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ..attention import NAMES, Mechanism, SelfAttention, is_linear
+from ..attention.checks import shown
+
+# The longest side of an image: what is longer was a mistake, and would fill any memory.
+LONGEST = 2**16
 
 
 class DropPath(nn.Module):
@@ -89,8 +93,9 @@ def drop_path_rates(last: float, depths: Sequence[int]) -> list[list[float]]:
     >>> drop_path_rates(0.3, [1, 3])
     [[0.0], [0.1, 0.2, 0.3]]
     """
-    if not 0 <= last < 1:
-        raise ValueError(f"drop_path must be at least 0 and below 1, but is {last}")
+    number = isinstance(last, (int, float)) and not isinstance(last, bool)
+    if not number or not 0 <= last < 1:
+        raise ValueError(f"drop_path must be at least 0 and below 1, but is {shown(last)}")
     steps = max(sum(depths) - 1, 1)
     rates = iter([round(last * i / steps, 12) for i in range(sum(depths))])
     return [list(itertools.islice(rates, depth)) for depth in depths]
@@ -121,7 +126,7 @@ def per_block(attention, depths: Sequence[int], published: Sequence[bool]) -> li
     if len(attention) != len(depths):
         raise ValueError(
             f"attention must have one entry a stage, {len(depths)} in all, "
-            f"but has {len(attention)}: {attention!r}"
+            f"but has {len(attention)}: {shown(attention)}"
         )
     stages = []
     for number, (entry, depth) in enumerate(zip(attention, depths, strict=True), start=1):
@@ -129,7 +134,7 @@ def per_block(attention, depths: Sequence[int], published: Sequence[bool]) -> li
         if len(blocks) != depth:
             raise ValueError(
                 f"attention of stage {number} must have one entry a block, {depth} in all, "
-                f"but has {len(blocks)}: {blocks!r}"
+                f"but has {len(blocks)}: {shown(blocks)}"
             )
         for block in blocks:
             check_attention(block)
@@ -142,7 +147,7 @@ def check_attention(attention: str | Callable) -> None:
     if attention not in NAMES and not callable(attention):
         raise ValueError(
             f"attention must be {', '.join(map(repr, NAMES))} or a function (q, k, v) -> b h n d, "
-            f"but is {attention!r}"
+            f"but is {shown(attention)}"
         )
     if isinstance(attention, Mechanism):
         raise ValueError("attention must be a name or a function here: every block makes its own")
@@ -150,23 +155,34 @@ def check_attention(attention: str | Callable) -> None:
 
 def image_size(img_size: int | tuple[int, int], smallest: int) -> tuple[int, int]:
     """The image's (height, width); raise in one line unless both sides are long enough."""
-    sides = (img_size, img_size) if isinstance(img_size, int) else tuple(img_size)
-    if len(sides) != 2 or not all(isinstance(s, int) and s >= smallest for s in sides):
+    sides = tuple(img_size) if isinstance(img_size, (tuple, list)) else (img_size, img_size)
+    whole = all(isinstance(side, int) and not isinstance(side, bool) for side in sides)
+    if len(sides) != 2 or not whole or not all(smallest <= side <= LONGEST for side in sides):
         raise ValueError(
             f"img_size must be a number or (height, width) of at least {smallest} pixels, "
-            f"but is {img_size!r}"
+            f"but is {shown(img_size)}"
         )
     return sides[0], sides[1]
 
 
 def check_images(images: Tensor, channels: int, smallest: int) -> None:
     """Raise a ValueError in one line unless these are images b c y x of this many channels."""
+    if not isinstance(images, Tensor) or not images.is_floating_point():
+        found = images.dtype if isinstance(images, Tensor) else type(images).__name__
+        raise TypeError(f"images must be a tensor b c y x of floating-point numbers, not {found}")
     shape = tuple(images.shape)
     if len(shape) != 4 or shape[1] != channels or shape[2] < smallest or shape[3] < smallest:
         raise ValueError(
             f"images must be b c y x with c = {channels} and sides of at least {smallest} pixels, "
             f"but have shape {shape}"
         )
+
+
+def check_numbers(name: str, values: Sequence[float]) -> None:
+    """Raise a ValueError in one line unless all are numbers above 0, and not above 1,000."""
+    numbers = [v for v in values if isinstance(v, (int, float)) and not isinstance(v, bool)]
+    if len(numbers) < len(values) or not all(0 < value <= 1000 for value in numbers):
+        raise ValueError(f"{name} must be above 0, but is {shown(values)}")
 
 
 def start_token(width: int) -> nn.Parameter:

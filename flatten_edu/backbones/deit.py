@@ -13,9 +13,10 @@ from einops import rearrange, repeat
 from torch import Tensor, nn
 
 from ..attention import SelfAttention
+from ..attention.checks import check_flag, check_whole, shown
 from ..attention.focused import resize_positions
 from .backbone import Backbone
-from .common import Block, Mlp, image_size, initialise, start_token
+from .common import Block, Mlp, check_numbers, image_size, initialise, start_token
 from .registry import register
 
 
@@ -51,6 +52,10 @@ class DeiT(Backbone):
         init_std: float = 0.02,
         **shared,
     ):
+        check_whole("depth", depth)
+        check_whole("patch_size", patch_size)
+        check_flag("class_token", class_token)
+        check_numbers("mlp_ratio", (mlp_ratio,))
         super().__init__((depth,), width, **shared)
         self.patch_size = self.smallest = patch_size
         self.img_size = image_size(self.img_size, patch_size)
@@ -105,12 +110,12 @@ def start_positions(kind: str, width: int, grid: tuple[int, int]) -> Tensor:
     "sincos": the first half of the channels turns with the row, the second with the column, at
     angular frequencies from 1 down to 1 / 10,000 per token.
     """
-    if kind == "random":
+    if isinstance(kind, str) and kind == "random":
         return nn.init.trunc_normal_(torch.empty(1, grid[0] * grid[1], width), std=0.02)
-    if kind != "sincos" or width % 4:
+    if not isinstance(kind, str) or kind != "sincos" or width % 4:
         raise ValueError(
             "positions must be 'random', or 'sincos' with a width that is a multiple of 4, "
-            f"but is {kind!r} with width {width}"
+            f"but is {shown(kind)} with width {width}"
         )
     frequencies = 10_000 ** -torch.arange(0, 1, 4 / width)
     rows, columns = (torch.arange(side)[:, None] * frequencies for side in grid)

@@ -12,6 +12,7 @@ import torch
 from einops import rearrange, repeat
 from torch import Tensor, nn
 
+from ..attention.checks import check_flag
 from ..attention.focused import resize_positions
 from .common import start_token
 from .pyramid import PatchEmbed
@@ -60,6 +61,7 @@ class PVT(ReducedPyramid):
     undecayed = ("cls_token",)
 
     def __init__(self, class_token: bool = False, **shared):
+        check_flag("class_token", class_token)
         super().__init__(**shared)
         self.build()
         if class_token and self.least(len(self.widths) - 1) > 1:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
+from ..attention.checks import check_flag
 from .common import initialise
 from .pyramid import MapConv, PatchEmbed
 from .reduced import ReducedPyramid
@@ -45,6 +46,7 @@ class PVTv2(ReducedPyramid):
     """
 
     def __init__(self, linear: bool = False, **shared):
+        check_flag("linear", linear)
         super().__init__(**shared)
         self.pooled = 7 if linear else None
         self.build()

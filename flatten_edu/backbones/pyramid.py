@@ -12,8 +12,9 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from ..attention import SelfAttention
+from ..attention.checks import check_whole, shown
 from .backbone import Backbone
-from .common import Block, Mlp, image_size, initialise
+from .common import Block, Mlp, check_numbers, image_size, initialise
 
 
 class MapConv(nn.Conv2d):
@@ -77,9 +78,13 @@ class Pyramid(Backbone):
         mlp_ratios: Sequence[float] = (4, 4, 4, 4),
         **shared,
     ):
+        stages = len(widths) if isinstance(widths, (list, tuple)) else len(self.published)
+        for name, value in (("widths", widths), ("depths", depths), ("heads", heads)):
+            check_stages(name, value, stages)
+        if not isinstance(mlp_ratios, (list, tuple)) or len(mlp_ratios) != stages:
+            raise ValueError(f"mlp_ratios must be {stages} numbers, but is {shown(mlp_ratios)}")
+        check_numbers("mlp_ratios", mlp_ratios)
         super().__init__(tuple(depths), widths[-1], **shared)
-        for name, value in (("depths", depths), ("heads", heads), ("mlp_ratios", mlp_ratios)):
-            check_stages(name, value, len(widths))
         self.widths, self.heads, self.mlp_ratios = widths, heads, mlp_ratios
 
     def build(self) -> None:
@@ -172,7 +177,11 @@ class Pyramid(Backbone):
         return [rearrange(x, "b y x c -> b c y x") for x in self.maps(images)]
 
 
-def check_stages(name: str, values: Sequence, stages: int) -> None:
-    """Raise a ValueError in one line unless there is one value a stage."""
-    if not isinstance(values, (list, tuple)) or len(values) != stages:
-        raise ValueError(f"{name} must have one entry a stage, {stages} in all, but is {values!r}")
+def check_stages(name: str, values: Sequence[int], stages: int) -> None:
+    """Raise a ValueError in one line unless there is one whole number from 1 a stage."""
+    if not isinstance(values, (list, tuple)) or len(values) != stages or not stages:
+        raise ValueError(
+            f"{name} must have one entry a stage, {stages} in all, but is {shown(values)}"
+        )
+    for stage, value in enumerate(values, start=1):
+        check_whole(f"{name} of stage {stage}", value)

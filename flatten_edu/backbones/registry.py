@@ -2,8 +2,11 @@
 
 import difflib
 import inspect
+from collections.abc import Iterable
 
 from torch import nn
+
+from ..attention.checks import shown
 
 _MODELS: dict[str, tuple[type[nn.Module], dict]] = {}
 
@@ -19,6 +22,8 @@ def list_models(family: str = "") -> list[str]:
     >>> list_models("deit")
     ['deit_tiny', 'deit_small', 'deit_base', 'deit_nano']
     """
+    if not isinstance(family, str):
+        raise TypeError(f"family must be a word, such as 'swin', not {shown(family)}")
     return [name for name in _MODELS if family in ("", name.rpartition("_")[0])]
 
 
@@ -43,11 +48,7 @@ def create_model(name: str, **options) -> nn.Module:
     >>> create_model("deit_nano", attention="softmax")(torch.randn(2, 1, 28, 28)).shape
     torch.Size([2, 10])
     """
-    if name not in _MODELS:
-        near = nearest(str(name), list(_MODELS))
-        raise ValueError(
-            f"unknown model {name!r}; did you mean {near!r}? Known are {', '.join(_MODELS)}"
-        )
+    check_name("model", name, _MODELS)
     family, settings = _MODELS[name]
     known = options_of(family)
     for option in options:
@@ -70,6 +71,22 @@ def options_of(family: type[nn.Module]) -> list[str]:
             if all(each.kind is not each.VAR_KEYWORD for each in parameters):
                 break
     return options
+
+
+def check_name(what: str, name: str, known: Iterable[str]) -> None:
+    """Raise a ValueError in one line unless the name is known; the line has the nearest.
+
+    >>> check_name("model", "deit_tinny", ["deit_tiny", "swin_tiny"])
+    Traceback (most recent call last):
+        ...
+    ValueError: unknown model 'deit_tinny'; did you mean 'deit_tiny'? Known are deit_tiny, swin_tiny
+    """
+    names = list(known)
+    if not isinstance(name, str) or name not in names:
+        near = nearest(name if isinstance(name, str) else "", names)
+        raise ValueError(
+            f"unknown {what} {shown(name)}; did you mean {near!r}? Known are {', '.join(names)}"
+        )
 
 
 def nearest(word: str, known: list[str]) -> str:

@@ -11,6 +11,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from ..attention import SelfAttention, Softmax, TokenMixer, is_linear, softmax_attention
+from ..attention.checks import shown
 from ..attention.focused import resize_positions
 from .pyramid import PatchEmbed, Pyramid
 from .registry import register
@@ -129,7 +130,7 @@ def check_window(name: str, side: int | None) -> int | None:
     """The side of a window; raise a ValueError in one line unless it is a number or None."""
     if side is not None and (isinstance(side, bool) or not isinstance(side, int) or side < 1):
         raise ValueError(
-            f"{name} must be a number of tokens from 1, or None for the whole map, but is {side!r}"
+            f"{name} must be a number of tokens, or None for the whole map, but is {shown(side)}"
         )
     return side
 

@@ -5,7 +5,8 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 
-from ..backbones.registry import nearest
+from ..attention.checks import check_whole
+from ..backbones.registry import check_name
 from ..extras import need
 
 _SCIKIT_IMAGE = ("astronaut", "chelsea", "coffee", "rocket", "camera", "brick", "grass", "gravel")
@@ -36,11 +37,7 @@ def photo(name: str, size: int | None = None) -> Tensor:
     >>> photo("astronaut").shape, photo("camera", size=224).shape
     (torch.Size([3, 512, 512]), torch.Size([1, 224, 224]))
     """
-    if name not in list_photos():
-        raise ValueError(
-            f"unknown photo {name!r}; did you mean {nearest(str(name), list_photos())!r}? "
-            f"Known are {', '.join(list_photos())}"
-        )
+    check_name("photo", name, list_photos())
     if name in _SCIKIT_IMAGE:
         pixels = getattr(need("skimage.data", extra="lab"), name)()
     else:
@@ -56,8 +53,7 @@ def middle_square(image: Tensor, size: int) -> Tensor:
     >>> middle_square(torch.ones(3, 40, 60), 16).shape
     torch.Size([3, 16, 16])
     """
-    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-        raise ValueError(f"size must be a whole number of pixels above 0, but is {size!r}")
+    check_whole("size", size)
     side = min(image.shape[1:])
     top, left = ((length - side) // 2 for length in image.shape[1:])
     square = image[:, top : top + side, left : left + side]

@@ -57,6 +57,8 @@ def agent_attention(
     tensor([1.5000, 1.5000, 1.5000, 1.5000])
     """
     side = check_agents(few_agents(grid) if agents is None else agents)
+    if grid[0] * grid[1] > q.shape[2]:
+        raise ValueError(f"grid must hold the {q.shape[2]} queries at most, but is {grid}")
     image = rearrange(
         q[:, :, q.shape[2] - grid[0] * grid[1] :], "b h (y x) d -> b (h d) y x", y=grid[0]
     )

@@ -6,6 +6,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from ..attention.checks import check_grid
 from ..attention.mechanism import Grid
 from .agent import agent_attention
 from .cosformer import cosformer_attention
@@ -47,6 +48,8 @@ def mixing(name: str, grid: Grid | None = None) -> Mixing:
     >>> mixing("efficient")(q, q, torch.ones(1, 2, 4, 1)).round(decimals=4).unique()
     tensor([1.])
     """
+    if grid is not None:
+        grid = check_grid(grid)
     if name in _PLAIN or name in _OWN:
         return _PLAIN.get(name) or _OWN[name]
     if name in _TURNED:

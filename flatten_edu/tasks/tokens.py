@@ -15,6 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..arms import Arm
+from ..attention.checks import check_whole
+from ..attention.self_attention import check_heads
 from ..data import Data, Samples
 from ..training.order import generator
 from ..training.recipe import Recipe
@@ -81,6 +83,7 @@ def recall(tokens: int = 64, heads: int = 4) -> Task:
         heads: the width of 64 is shared by so many.
     """
     side = whole_root(tokens)
+    check_heads(WIDTH, heads)
 
     def lookups(part: str, count: int) -> Lookups:
         source = generator(0, "recall", tokens, part)
@@ -100,6 +103,8 @@ def copy(
     name: str, question: str, down: int, right: int, wrap: bool, side: int, heads: int
 ) -> Task:
     """The task to say the value that stands `down` rows and `right` columns away."""
+    check_whole("side", side, least=max(down, right) + 1)
+    check_heads(WIDTH, heads)
 
     def values(part: str, count: int) -> Values:
         source = generator(0, name, side, part)
@@ -153,6 +158,7 @@ def whole_root(tokens: int) -> int:
     >>> whole_root(196)
     14
     """
+    check_whole("tokens", tokens, least=4)
     side = round(max(tokens, 4) ** 0.5)
     if side * side != tokens:
         raise ValueError(
