@@ -168,7 +168,7 @@ MEMORY_MISTAKES = {
         running,
         "Above and below, the sums of the queries before are still in. Each query starts at 0.",
     ),
-    "the sum has lost its axis": (
+    "the sum below has lost its axis": (
         axis_lost,
         "The row's sum b h n is divided along the wrong axis. Keep the axis: keepdim=True, or "
         "[..., None].",

@@ -61,7 +61,7 @@ LENGTH_MISTAKES = {
         "The norm below is that of (x ** p) ** p. x ** p has the power already.",
     ),
     "the norms have lost their axis": (
-        lambda x, p: x.double() ** p * (x.double().norm(dim=-1) / (x.double() ** p).norm(dim=-1)),
+        {"length": "axis lost"},
         "Without keepdim=True the norms have one axis less than x, and multiply the wrong one.",
     ),
     "the root of the norm is missing": (
@@ -116,8 +116,6 @@ POWER_MISTAKES = {
     "exp(p x) is taken, not the power": ({"power": "exp"}, "The power x ** p is asked for."),
 }
 FOCUS_MISTAKES = LENGTH_MISTAKES | NORM_MISTAKES | POWER_MISTAKES
-# Those that can be told as a switch of the features.
-IN_FEATURES = {name: e for name, e in FOCUS_MISTAKES.items() if not callable(e[0])}
 
 
 def focus_cases(generator: Generator) -> list[Case]:
@@ -241,7 +239,7 @@ EXERCISES = [
         returns="b h n d, the values mixed for each query",
         cases=lambda generator: kernel_cases(generator, powers=(3, 2, 3, 4)),
         right=plain.kernel_attention,
-        mistakes=FOCUSED_MISTAKES | IN_FEATURES | FEATURE_MISTAKES | ROW_MISTAKES | MIX_MISTAKES,
+        mistakes=FOCUSED_MISTAKES | FOCUS_MISTAKES | FEATURE_MISTAKES | ROW_MISTAKES | MIX_MISTAKES,
         hints=(
             "It is linear attention with other features. Which line of yours changes?",
             "phi_p(x) = f_p(ReLU(x) + 1e-6) for queries and for keys; f_p restores the norm of "

@@ -8,7 +8,7 @@ from torch import Generator, Tensor
 from . import plain, plain_grid
 from .cases import F32, F64, grid_tags, grids, lively, normal
 from .chapter2 import FEATURE_MISTAKES, ROW_MISTAKES
-from .chapter3 import IN_FEATURES
+from .chapter3 import FOCUS_MISTAKES
 from .exercise import Case, Exercise
 from .plain_grid import Grid
 
@@ -429,7 +429,7 @@ EXERCISES = [
         returns="b h n n with n = y x",
         cases=equivalent_cases,
         right=equivalent_map,
-        mistakes=EQUIVALENT_MISTAKES | OF_MATRIX | ROW_MISTAKES | IN_FEATURES | FEATURE_MISTAKES,
+        mistakes=EQUIVALENT_MISTAKES | OF_MATRIX | ROW_MISTAKES | FOCUS_MISTAKES | FEATURE_MISTAKES,
         hints=(
             "M_eq v must be what both branches give together. What is the first branch's matrix?",
             "The map A is what the attention makes of the identity as values: rows sum to 1. "

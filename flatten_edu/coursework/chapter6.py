@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 from . import plain
 from .cases import F32, normal
 from .chapter2 import FEATURE_MISTAKES, ROW_MISTAKES
-from .chapter3 import FOCUS_MISTAKES, IN_FEATURES
+from .chapter3 import FOCUS_MISTAKES
 from .chapter5 import MAP, MAP_OF, MATRIX_OF, OF_MATRIX, equivalent_cases
 from .exercise import Case, Exercise
 from .plain_grid import Grid
@@ -275,7 +275,7 @@ EXERCISES = [
         returns="b h n d with n = y x",
         cases=branch_cases,
         right=focused_with_branch,
-        mistakes=BRANCH_MISTAKES | OF_MATRIX | ROW_MISTAKES | IN_FEATURES | FEATURE_MISTAKES,
+        mistakes=BRANCH_MISTAKES | OF_MATRIX | ROW_MISTAKES | FOCUS_MISTAKES | FEATURE_MISTAKES,
         hints=(
             "Two branches see the same values, and their outputs are added.",
             "For the convolution the tokens of v must lie on their grid: "

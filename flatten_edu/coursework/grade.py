@@ -172,7 +172,7 @@ def as_table(rows: list[Row]) -> str:
             row.exercise,
             "yes" if row.passed else "no",
             f"{row.points}/{row.of}",
-            row.mistake or row.note,
+            row.note if row.mistake.startswith("it stops with") else row.mistake or row.note,
         )
         for row in rows
     ]

@@ -124,6 +124,7 @@ def focus(
         "before": lambda: norm(x) * (x / norm(x)) ** p,
         "unit": lambda: (x / norm(x)) ** p,
         "L1 below": lambda: sharp * (norm(x) / sharp.abs().sum(-1, keepdim=True)),
+        "axis lost": lambda: sharp * (norm(x) / norm(sharp)).squeeze(-1),
         "power below": lambda: sharp * (norm(x) / norm(sharp**p)),
         "root": lambda: sharp * (norm(x) / norm(sharp)).sqrt(),
         "squared": lambda: sharp * (norm(x) / norm(sharp)) ** 2,

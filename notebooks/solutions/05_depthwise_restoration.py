@@ -15,8 +15,8 @@ import flatten_edu as fe
 
 # %% exercise neighbours
 # A depthwise convolution with a kernel of size $k \times k$ ($k$ odd) mixes each token with those
-# in a window around it, which reaches $r = (k - 1) / 2$ steps to each side. Near the border a
-# part of the window lies outside the grid and holds no tokens.
+# in a window around it, which reaches $r = (k - 1) / 2$ steps to each side (in Python the whole
+# number `k // 2`). Near the border a part of the window lies outside the grid and holds no tokens.
 #
 # **Given:** `grid`, a pair (rows, columns), and `size`, the side $k$ of the kernel. **Return:**
 # for each token, how many tokens of the grid lie in its window, itself included: a tensor rows ×
@@ -52,7 +52,7 @@ def neighbours(grid, size):
 #
 # wherever the second place is inside the grid, and 0 everywhere else. So `kernel[0, 0]` belongs
 # to the neighbour above and to the left. What lies outside the grid counts as 0, and nothing
-# comes in from the other side.
+# comes in from the other side. ($r$ is a whole number: `k // 2` in Python.)
 #
 # **Given:** `kernel`, shape k k, and `grid`, a pair (rows, columns). **Return:** the matrix,
 # shape n n with $n = \text{rows} \cdot \text{columns}$.

@@ -141,7 +141,7 @@ def map_axis_lost(q, k):
     return scores / scores.sum(-1)
 
 
-@wrong("linear_attention", "the sum has lost its axis")
+@wrong("linear_attention", "the sum below has lost its axis")
 def linear_axis_lost(q, k, v):
     q, k = phi(q), phi(k)
     return q @ (k.mT @ v) / (q * k.sum(-2, keepdim=True)).sum(-1)
@@ -233,6 +233,12 @@ def focus_forgotten(x, p):
 def focus_two_entries(x, p):
     a, b = x[0]
     return f_p(torch.tensor([[a, b]]), p)
+
+
+@wrong("focused_attention", "the sum has lost its axis")
+def focused_axis_lost(q, k, v, p):
+    weights = f_p(phi(q), p) @ f_p(phi(k), p).mT
+    return weights / weights.sum(-1) @ v
 
 
 @wrong("focused_attention", "the power is taken twice")
