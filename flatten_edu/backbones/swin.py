@@ -130,7 +130,8 @@ def check_window(name: str, side: int | None) -> int | None:
     """The side of a window; raise a ValueError in one line unless it is a number or None."""
     if side is not None and (isinstance(side, bool) or not isinstance(side, int) or side < 1):
         raise ValueError(
-            f"{name} must be a number of tokens, or None for the whole map, but is {shown(side)}"
+            f"{name} must be a number of tokens from 1, or None for the whole map, "
+            f"but is {shown(side)}"
         )
     return side
 
