@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -89,6 +90,30 @@ def read_about(path: str | Path) -> dict:
     try:
         with library.safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-    except library.SafetensorError as error:
+    except OSError:
+        raise
+    except Exception as error:  # its own, and those of Python for what it cannot decode
         raise ValueError(f"{path} is no safetensors file ({error})") from error
-    return json.loads(metadata.get(ABOUT, "{}"))
+    try:
+        about = json.loads(metadata.get(ABOUT, "{}"))
+    except ValueError as error:
+        raise ValueError(f"what {path} says about itself is damaged ({error})") from error
+    return checked(about, path)
+
+
+def checked(about: Any, path: Path, **kinds: type | tuple[type, ...]) -> dict:
+    """What a file says, if it is a dict with these entries of these kinds; else a ValueError.
+
+    >>> checked({"model": "deit_nano"}, Path("run.json"), model=str)
+    {'model': 'deit_nano'}
+    >>> checked({"model": 3}, Path("run.json"), model=str)
+    Traceback (most recent call last):
+        ...
+    ValueError: run.json is damaged, or not of this package: it has no right model
+    """
+    wrong = [name for name in kinds if not isinstance(about, dict)
+             or not isinstance(about.get(name), kinds[name])]  # fmt: skip
+    if wrong or not isinstance(about, dict):
+        missing = f"it has no right {', '.join(wrong)}" if wrong else "it holds no entries by name"
+        raise ValueError(f"{path} is damaged, or not of this package: {missing}")
+    return about

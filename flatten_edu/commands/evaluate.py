@@ -30,12 +30,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Measure, and print a few lines."""
     from ..data import load_data
+    from ..files import checked
     from ..training import evaluate, load_trained
     from ..training.device import open_device
 
     if arguments.batch_size < 1:
         raise ValueError(f"--batch-size must be at least 1, but is {arguments.batch_size}")
     model, about = load_trained(arguments.weights, arguments.attention)
+    checked(about, arguments.weights, data=str, recipe=dict, classes=list, epoch=int)
     data = load_data(arguments.data or about["data"], about["recipe"].get("size", 0))
     if list(data.classes) != about["classes"]:
         raise ValueError(

@@ -12,7 +12,7 @@ from ..arms import find_arm, resolve, written
 from ..backbones.registry import _MODELS, create_model, nearest, options_of
 from ..checkpoints import load_checkpoint
 from ..data import Data
-from ..files import read_about
+from ..files import checked, read_about
 from .order import derive, own_randomness
 from .recipe import Recipe
 
@@ -106,9 +106,10 @@ def plan_of(about: dict, path: Path, attention: str | Callable | None = None) ->
             f"{path} does not say which model it belongs to; make the model with create_model and "
             "fill it with load_checkpoint"
         )
+    checked(about, path, model=str, options=dict, arm=(str, type(None)))
     options, arm = dict(about["options"]), about.get("arm")
     used = flat(options.get("attention")) + ([] if arm is None else [arm.partition("+")[0]])
-    strange = [name for name in used if ":" in name]
+    strange = [name for name in used if ":" in str(name)]
     if strange and attention is None:
         raise ValueError(
             f"{path} was trained with the function {strange[0]}; name it again, so that it may be "
@@ -141,6 +142,10 @@ def load_trained(path: str | Path, attention=None) -> tuple[nn.Module, dict]:
         FileNotFoundError, ValueError: if the file is missing or not one of `train`'s.
     """
     about = read_about(path)
-    model = plan_of(about, Path(path), attention).build()
+    plan = plan_of(about, Path(path), attention)
+    try:
+        model = plan.build()
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path} names a model that cannot be made: {error}") from error
     load_checkpoint(model, path)
     return model.eval(), about

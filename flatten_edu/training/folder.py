@@ -13,7 +13,6 @@ beyond it is written again by the run that goes on.
 import dataclasses
 import io
 import json
-import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..files import append_line, parts_left, save_weights, write_text, written_whole
+from ..files import append_line, checked, parts_left, save_weights, write_text, written_whole
 from .recipe import Recipe
 
 # What a setting is that a file says nothing of.
@@ -103,12 +102,19 @@ class RunFolder:
             return None
         try:
             state = torch.load(self.path / "state.pt", map_location="cpu", weights_only=True)
+            checked(state, self.path, model=dict, optimizer=dict, epoch=int, step=int, loss=float)
             return state | {"rows": json.loads(state["rows"])}
-        except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError) as error:
-            raise ValueError(
-                f"{self.path / 'state.pt'} is damaged, so the run cannot go on; its weights can "
-                "still be evaluated"
-            ) from error
+        except OSError:
+            raise
+        except Exception as error:  # a damaged pickle ends in errors of every kind
+            raise self.damaged() from error
+
+    def damaged(self) -> ValueError:
+        """What is said of a state that no run can go on from."""
+        return ValueError(
+            f"{self.path and self.path / 'state.pt'} is damaged, so the run cannot go on; its "
+            "weights can still be evaluated"
+        )
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -142,13 +148,15 @@ def read_run(path: Path) -> dict:
         FileNotFoundError: if the folder holds no run.
     """
     try:
-        return json.loads((path / "run.json").read_text(encoding="utf-8"))
+        about = json.loads((path / "run.json").read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         raise FileNotFoundError(
             f"output {path} holds no run to go on with; leave out --resume to start one"
         ) from None
-    except json.JSONDecodeError as error:
+    except ValueError as error:
         raise ValueError(f"{path / 'run.json'} is damaged ({error})") from error
+    words = {"model": (str, type(None)), "arm": (str, type(None)), "data": str, "options": dict}
+    return {"arm": None} | checked(about, path / "run.json", recipe=dict, seed=int, **words)
 
 
 def check_same(there: dict, asked: dict, path: Path) -> None:

@@ -94,7 +94,11 @@ class Loop:
         """Train; True if the run came to its end, False if it was stopped."""
         # All have looked at the folder before the first process writes to it.
         self.device.wait()
-        self.go_on_from(self.folder.begin())
+        state = self.folder.begin()
+        try:
+            self.go_on_from(state)
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            raise self.folder.damaged() from error
         self.device.wait()
         done = self.position.epoch * self.steps + self.position.step
         self.progress.begin(self.recipe.epochs, self.steps, self.recipe.batch_size, done)
