@@ -63,10 +63,22 @@ PICTURES = {
     plots.entropy: {"query_length": [1, 1.5, 2, 2.5]},
     plots.spectrum: {"d": [4, 8, 16, 32, 64], "p": [3, 1, 8, 32]},
     plots.rank_bound: {"n": [16, 49, 100, 196], "p": [3, 1, 8, 32]},
+    plots.cliff: {"n": [196, 100, 49], "d": [64, 16], "p": [1, 3, 8, 32]},
+    plots.figure5: {"block": [3, 1, 2], "head": [1, 3]},
     plots.same_features: {"seed": [0, 1, 2, 3]},
     plots.depthwise: {"kernel_size": [1, 3, 5, 7]},
     plots.restored: {"kernel_size": [1, 3, 5, 7]},
     plots.reach: {"layers": [1, 2, 3, 4, 7], "kernel_size": [5, 3, 7]},
+    plots.controls: {},
+    plots.photo_rows: {"patch": [*plots.PATCHES, (0, 13), (13, 0)], "p": [3, 1, 8, 32]},
+    plots.photo_layers: {
+        "patch": [*plots.PATCHES, (0, 0)],
+        "block": [1, 2, 3],
+        "head": [1, 2, 3],
+        "p": [3, 1, 8],
+        "channel": [1, 16],
+    },
+    plots.recoloured: {"seed": [0, 1, 2]},
     plots.rows: {"query": QUERIES, "p": [1, 2, 3, 4, 8, 16, 32]},
 }
 
