@@ -16,6 +16,7 @@ from matplotlib.text import Text
 from flatten_edu import plots
 from flatten_edu.analysis import attention_map, row_entropy
 from flatten_edu.attention import focus, softmax_attention
+from flatten_edu.bench.peaks import Peaks
 from flatten_edu.plots import style
 from flatten_edu.plots.cost import _seconds
 from flatten_edu.plots.tokens import patches, unpatch
@@ -45,6 +46,12 @@ def measured(name="layers"):
     return plots.cost(Times(SIZES, seconds, 5, LAYERS.what))
 
 
+def kept():
+    """The picture of memory for made-up bytes."""
+    forms = {"softmax, map stored": (10**5, 10**7), "softmax": (10**5, 4 * 10**6)}
+    return plots.peaks(Peaks((49, 3136), {**forms, "focused": (2 * 10**5, 10**6)}, 128, 2))
+
+
 # Every picture, with the values that its sliders walk through in the course.
 PICTURES = {
     plots.softmax_row: {"query": QUERIES, "query_length": [0, 0.25, 0.5, 1, 1.5, 2, 4]},
@@ -63,23 +70,20 @@ PICTURES = {
     plots.entropy: {"query_length": [1, 1.5, 2, 2.5]},
     plots.spectrum: {"d": [4, 8, 16, 32, 64], "p": [3, 1, 8, 32]},
     plots.rank_bound: {"n": [16, 49, 100, 196], "p": [3, 1, 8, 32]},
-    plots.cliff: {"n": [196, 100, 49], "d": [64, 16], "p": [1, 3, 8, 32]},
-    plots.figure5: {"block": [3, 1, 2], "head": [1, 3]},
     plots.same_features: {"seed": [0, 1, 2, 3]},
     plots.depthwise: {"kernel_size": [1, 3, 5, 7]},
     plots.restored: {"kernel_size": [1, 3, 5, 7]},
     plots.reach: {"layers": [1, 2, 3, 4, 7], "kernel_size": [5, 3, 7]},
-    plots.controls: {},
-    plots.photo_rows: {"patch": [*plots.PATCHES, (0, 13), (13, 0)], "p": [3, 1, 8, 32]},
-    plots.photo_layers: {
-        "patch": [*plots.PATCHES, (0, 0)],
-        "block": [1, 2, 3],
-        "head": [1, 2, 3],
-        "p": [3, 1, 8],
-        "channel": [1, 16],
-    },
-    plots.recoloured: {"seed": [0, 1, 2]},
     plots.rows: {"query": QUERIES, "p": [1, 2, 3, 4, 8, 16, 32]},
+    plots.ablation: {"step": ["vanilla linear", "+ f_p", "+ DWC"]},
+    plots.query_scale: {"scale": [1, 1 / 64, 1 / 16, 1 / 4, 1 / 2, 2, 4, 16, 64]},
+    plots.precision: {"size": [0.01, 0.1, 1, 10, 100]},
+    kept: {},
+    plots.families: {
+        "attention": ["focused", "softmax"],
+        "pixels": [(224, 224), (224, 320), (384, 384), (448, 448)],
+    },
+    plots.stage_costs: {"pixels": [224, 448, 896]},
 }
 
 

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from einops import rearrange
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 from torch import Tensor
@@ -62,7 +61,7 @@ def mark(axes: Axes, query: tuple[int, int], colour: str = "black") -> None:
 
 def colour_bar(
     card: Card,
-    shown: ScalarMappable,
+    shown: AxesImage,
     left: float,
     bottom: float,
     width: float,
