@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from einops import rearrange
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 from torch import Tensor
@@ -61,7 +62,7 @@ def mark(axes: Axes, query: tuple[int, int], colour: str = "black") -> None:
 
 def colour_bar(
     card: Card,
-    shown: AxesImage,
+    shown: ScalarMappable,
     left: float,
     bottom: float,
     width: float,

@@ -40,13 +40,23 @@ def output_angles(mechanism: str, seed: int = 0) -> tuple[Tensor, int]:
     map = digit_map("focused" if mechanism == "equivalent" else mechanism)
     if mechanism == "equivalent":
         map = equivalent_map(map, branch_kernel(5, seed), GRID)
-    output = F.normalize(map @ (tokens @ project), dim=-1)
+    return angles_between(map @ (tokens @ project)), int(numerical_rank(map))
+
+
+def angles_between(output: Tensor) -> Tensor:
+    """Angles in degrees between all rows of a matrix: n c -> n n.
+
+    >>> angles_between(torch.tensor([[1.0, 0.0], [0.0, 2.0]]).double()).round()
+    tensor([[ 0., 90.],
+            [90.,  0.]], dtype=torch.float64)
+    """
+    output = F.normalize(output, dim=-1)
     # The half-angle formula stays exact for nearly equal directions, where arccos does not.
     angles = 2 * torch.atan2(
         torch.cdist(output, output, compute_mode="donot_use_mm_for_euclid_dist"),
         torch.cdist(output, -output, compute_mode="donot_use_mm_for_euclid_dist"),
     )
-    return angles * (180 / math.pi), int(numerical_rank(map))
+    return angles * (180 / math.pi)
 
 
 def pair_angles(mechanism: str, seed: int = 0) -> np.ndarray:

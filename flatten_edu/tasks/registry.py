@@ -4,13 +4,15 @@ import inspect
 from collections.abc import Callable
 
 from ..backbones.registry import check_name, nearest
+from .colours import colours
 from .digits import mnist5k
 from .task import Task
 from .textures import textures
 from .tokens import copy_far, copy_near, copy_wrapped, recall
 
 _TASKS: dict[str, Callable[..., Task]] = {
-    made.__name__: made for made in (mnist5k, textures, recall, copy_near, copy_far, copy_wrapped)
+    made.__name__: made
+    for made in (mnist5k, textures, colours, recall, copy_near, copy_far, copy_wrapped)
 }
 
 
@@ -18,7 +20,7 @@ def list_tasks() -> list[str]:
     """The names that `load_task` knows.
 
     >>> list_tasks()
-    ['mnist5k', 'textures', 'recall', 'copy_near', 'copy_far', 'copy_wrapped']
+    ['mnist5k', 'textures', 'colours', 'recall', 'copy_near', 'copy_far', 'copy_wrapped']
     """
     return list(_TASKS)
 
