@@ -13,6 +13,8 @@ from flatten_edu.tasks.textures import MATERIALS, STRIPS, crop, jitter, strip, t
 from flatten_edu.training import train
 
 PARTS = ("train", "validation", "test")
+# Tasks that are cut from photos: a few samples are made quickly.
+CUT = ("textures", "colours")
 COPIES = {"copy_near": (1, 2, False), "copy_far": (3, 4, False), "copy_wrapped": (4, 4, True)}
 
 
@@ -53,7 +55,7 @@ def test_a_sample_is_the_same_alone_and_in_a_batch(name):
 
 @pytest.mark.parametrize("name", [name for name in list_tasks() if name != "mnist5k"])
 def test_a_task_is_the_same_each_time_and_its_parts_differ(name):
-    few = {"parts": {"train": 20, "validation": 5, "test": 5}} if name == "textures" else {}
+    few = {"parts": {"train": 20, "validation": 5, "test": 5}} if name in CUT else {}
 
     def digests():
         data = load_task(name, **few).data
@@ -68,7 +70,7 @@ def test_a_task_is_the_same_each_time_and_its_parts_differ(name):
 
 @pytest.mark.parametrize("name", list_tasks())
 def test_chance_is_the_share_of_the_commonest_answer(name):
-    few = {"parts": {"train": 20, "validation": 5, "test": 40}} if name == "textures" else {}
+    few = {"parts": {"train": 20, "validation": 5, "test": 40}} if name in CUT else {}
     task = load_task(name, **few)
     labels = task.data.test.__getitems__(range(len(task.data.test)))[1].flatten()
     share = labels[labels >= 0].bincount().max() / (labels >= 0).sum()
@@ -185,7 +187,7 @@ def test_a_wrong_call_is_one_line(call, message):
 
 def test_every_task_trains_an_arm_for_a_step():
     for name in list_tasks():
-        few = {"parts": {"train": 16, "validation": 4, "test": 4}} if name == "textures" else {}
+        few = {"parts": {"train": 16, "validation": 4, "test": 4}} if name in CUT else {}
         task = load_task(name, **few)
         cut = dataclasses.replace(task.data, train=Few(task.data.train))
         result = train(task.build("focused+dwc"), cut, recipe=task.recipe, epochs=1, batch_size=16)
