@@ -144,7 +144,7 @@ SOFTMAX_MISTAKES = {
     ),
     "the softmax is missing": ({"rows": "scores"}, "The scores themselves mix the values."),
     "the exponential is missing": (
-        {"rows": "shares"},
+        [{"rows": "shares"}, {"rows": "shares of shifted"}],
         "The scores are divided by their sum; the softmax takes their exponentials first.",
     ),
     "k is not transposed": (
@@ -156,6 +156,10 @@ SOFTMAX_MISTAKES = {
         {"roles": "reshaped"},
         "A reshape of k to d x m reads the same numbers in their old order. To exchange two axes "
         "use k.mT, or name them: einsum(q, k, 'b h n d, b h m d -> b h n m').",
+    ),
+    "distances are taken, not products": (
+        [{"roles": "distance"}, {"roles": "distance", "scale": "none"}],
+        "The scores are squared distances; they should be the products q . k.",
     ),
     "q and k are multiplied entry by entry": (
         lambda q, k, v: (q.double() * k.double() / q.shape[-1] ** 0.5).softmax(-1) * v.double(),

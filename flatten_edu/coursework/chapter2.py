@@ -27,6 +27,12 @@ FEATURE_MISTAKES = {
         "phi is ReLU(x) + 1e-6 here, not the exponential.",
     ),
     "softplus is taken, not ReLU": ({"phi": "softplus"}, "phi is ReLU(x) + 1e-6, not softplus."),
+    "GELU or SiLU is taken, not ReLU": (
+        [{"phi": "gelu"}, {"phi": "silu"}],
+        "phi is ReLU(x) + 1e-6. GELU and SiLU fall below 0, and weights may then be negative.",
+    ),
+    "tanh is taken, not ReLU": ({"phi": "tanh"}, "phi is ReLU(x) + 1e-6, not tanh."),
+    "ReLU(x + 1) is taken": ({"phi": "plus one"}, "phi is ReLU(x) + 1e-6: nothing is shifted."),
     "the sigmoid is taken, not ReLU": ({"phi": "sigmoid"}, "phi is ReLU(x) + 1e-6, not a sigmoid."),
     "a softmax of the features is taken, not ReLU": (
         {"phi": "softmax"},
@@ -59,7 +65,7 @@ ROW_MISTAKES = {
         "The sum below runs over the queries. Each query shares out a weight of 1 among the keys.",
     ),
     "divided by the number of keys, not by the row's sum": (
-        {"rows": "count"},
+        [{"rows": "count"}, {"rows": "root of count"}],
         "A mean over the keys is not enough: divide each row by its own sum.",
     ),
     "divided by the number of queries": (
@@ -97,7 +103,7 @@ ROW_MISTAKES = {
         "The sum below runs over axis 1, the heads; it belongs along the keys.",
     ),
     "the whole map is normalised": (
-        {"rows": "both"},
+        [{"rows": "both"}, {"rows": "all"}],
         "All weights together sum to 1; each row should.",
     ),
     "a row is divided by its length, not by its sum": (
@@ -164,6 +170,10 @@ def axis_lost(q: Tensor, k: Tensor, v: Tensor, p: float = 1) -> Tensor:
 
 
 MEMORY_MISTAKES = {
+    "queries and keys are exchanged": (
+        lambda q, k, v, *p: plain.kernel_attention(k, q, v, *p),
+        "phi(k) asks and phi(q) answers. It should be phi(q) phi(k)^T.",
+    ),
     "the sums go on from one query to the next": (
         running,
         "Above and below, the sums of the queries before are still in. Each query starts at 0.",
@@ -197,6 +207,10 @@ MIX_MISTAKES = {
     "ReLU is taken of the values as well": (
         {"mixed": "relu"},
         "phi belongs to queries and keys; the values stay as they are.",
+    ),
+    "the map is transposed before it mixes": (
+        {"mixed": "transposed"},
+        "The sum over v runs along the queries; it should run along the keys, the last axis.",
     ),
     "the keys are mixed, not the values": ({"mixed": "k"}, "The weights should mix v, not k."),
     "the map is returned, not the mixed values": (
@@ -297,10 +311,14 @@ EXERCISES = [
         | MEMORY_MISTAKES
         | SOFTMAX_INSTEAD
         | {
+            "this is focused attention": (
+                [lambda q, k, v, p=p: plain.kernel_attention(q, k, v, p) for p in (3, 2, 4)],
+                "The features are raised to a power here. Linear attention takes ReLU(x) + 1e-6.",
+            ),
             "all heads share one sum": (
                 shared_heads,
                 "The sum over the keys also runs over the heads: keep h in the pattern, b h d e.",
-            )
+            ),
         },
         after=brackets_moved,
         hints=(

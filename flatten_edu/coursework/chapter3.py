@@ -52,6 +52,14 @@ LENGTH_MISTAKES = {
         {"length": "L1 below"},
         "x ** p is divided by the sum of its entries; its length is the root of the squares' sum.",
     ),
+    "the old norm is taken over all vectors": (
+        {"length": "old over all"},
+        "|x| is one number for all vectors here: it needs dim=-1, keepdim=True as well.",
+    ),
+    "the norm is raised to p, not the entries": (
+        {"length": "norm to p"},
+        "This is x / |x| ** p. The entries are raised to p, each for itself.",
+    ),
     "the root of the fraction is taken": (
         {"length": "root"},
         "|x| / |x ** p| is used under a root; it belongs there as it is.",

@@ -70,6 +70,8 @@ def effective_rank(
     values = torch.linalg.svdvals(map) ** power
     if values_of == "eigen":
         values = torch.linalg.eigvals(map).abs()
+    elif values_of == "diagonal":
+        values = map.diagonal(dim1=-2, dim2=-1).abs()
     elif values_of == "entries":
         values = map.flatten(-2)
     if last == "participation":
@@ -103,6 +105,7 @@ def effective_rank(
         "log10": lambda: entropy / LOG10,
         "rounded": lambda: entropy.exp().round(),
         "floor": lambda: entropy.exp().floor(),
+        "summed": lambda: values.sum(-1),
         "over largest": lambda: values.sum(-1) / values.amax(-1),
         "sign": lambda: (-entropy).exp(),
         "normalised": lambda: entropy / torch.tensor(float(values.shape[-1])).log(),
@@ -291,6 +294,14 @@ EXERCISES = [
             "the entries of the map are taken, not its singular values": (
                 {"values_of": "entries"},
                 "The shares are those of the singular values, not of the entries.",
+            ),
+            "the diagonal of the map is taken, not its singular values": (
+                {"values_of": "diagonal"},
+                "The shares are those of the singular values: torch.linalg.svdvals(map).",
+            ),
+            "the values are summed": (
+                {"last": "summed"},
+                "This is the sum of the singular values (the nuclear norm).",
             ),
             "the mean is taken off the map": (
                 {"values_of": "centred"},

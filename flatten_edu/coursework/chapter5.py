@@ -26,6 +26,15 @@ MATRIX_MISTAKES = {
         {"turn": "left to right"},
         "The first column of the kernel belongs to the tokens on the left.",
     ),
+    "the kernel is turned by a quarter": (
+        [{"turn": "quarter"}, {"turn": "three quarters"}],
+        "The kernel is turned by 90 degrees: kernel[a, b] has a along y and b along x.",
+    ),
+    "the kernel's signs are lost": ({"turn": "absolute"}, "Weights may be negative."),
+    "1 is added to the middle of the kernel": (
+        {"turn": "plus identity"},
+        "This is the matrix plus the identity. The token itself has the weight kernel[r, r].",
+    ),
     "the kernel is transposed": (
         {"turn": "transposed"},
         "Rows and columns of the kernel are exchanged: kernel[a, b] has a along y and b along x.",
@@ -267,6 +276,7 @@ def equivalent_map(
         "softmax of both": lambda: total.softmax(-1),
         "mean of heads": lambda: weights.mean(1) + alone,
         "mean of heads, kept": lambda: (weights.mean(1, keepdim=True) + alone).expand_as(total),
+        "identity alone": lambda: weights + torch.eye(total.shape[-1]).double(),
         "sum of kernel": lambda: weights + kernel.sum().double(),
         "one matrix": lambda: alone,
         "map transposed": lambda: weights.mT + matrix,
@@ -314,6 +324,10 @@ EQUIVALENT_MISTAKES = {
     "the sum of the kernel is added everywhere": (
         {"joined": "sum of kernel"},
         "M_DWC is a matrix: each neighbour has its own weight, and most entries are 0.",
+    ),
+    "the identity is added, not the matrix": (
+        {"joined": "identity alone"},
+        "M_DWC is the matrix of the kernel, not the identity.",
     ),
     "the heads are averaged": (
         [{"joined": "mean of heads"}, {"joined": "mean of heads, kept"}],

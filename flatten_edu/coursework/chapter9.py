@@ -201,6 +201,17 @@ EXERCISES = [
                 ],
                 "It is divided by the logarithm of one fixed number. m is map.shape[-1].",
             ),
+            "divided by the largest entropy found, not by log m": (
+                lambda map: row_entropy(map) / row_entropy(map).amax(),
+                "The largest entropy that is possible stands below, log m, not the largest found.",
+            ),
+            "the map is normalised once more": (
+                lambda map: (
+                    -torch.xlogy(map.double() / map.sum(), map.double() / map.sum()).sum(-1)
+                    / math.log(map.shape[-1])
+                ),
+                "The rows sum to 1 already; divided by the sum of the whole map they do not.",
+            ),
             "this is the Gini index": (
                 [
                     lambda map: 1 - (map.double() ** 2).sum(-1),
@@ -260,7 +271,10 @@ EXERCISES = [
                 "log of a weight below 1 is negative: entropy is minus the sum.",
             ),
             "one minus the entropy is returned": (
-                {"last": "focus"},
+                [
+                    {"last": "focus"},
+                    lambda map: math.log(map.shape[-1]) * (1 - row_entropy(map)),
+                ],
                 "1 should mean uniform, and 0 one token; it is the other way round.",
             ),
             "the exponential of the entropy is returned": (

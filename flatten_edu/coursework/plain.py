@@ -7,7 +7,7 @@ numbers in a student's result knows the mistake by its name. Everything is compu
 
 import torch
 from torch import Tensor
-from torch.nn.functional import elu, leaky_relu, normalize, softplus
+from torch.nn.functional import elu, gelu, leaky_relu, normalize, silu, softplus
 
 AXES: dict[str, int | tuple[int, ...]] = {
     "keys": -1,
@@ -43,6 +43,8 @@ def softmax_scores(q: Tensor, k: Tensor, scale: str = "d", roles: str = "q k") -
     }
     if roles == "reshaped":
         k, roles = k.reshape(b, h, d, -1), "not transposed"
+    if roles == "distance":
+        return -(torch.cdist(q, k) ** 2) * factors[scale]
     if roles == "cosine":
         q, k, roles = normalize(q, dim=-1), normalize(k, dim=-1), "q k"
     return torch.einsum(patterns[roles], q, k) * factors[scale]
@@ -59,6 +61,7 @@ def softmax_weights(
     powers = {
         "scores": lambda: scores,
         "shares": lambda: scores,
+        "shares of shifted": lambda: scores - scores.amax(-1, keepdim=True),
         "largest": lambda: (scores - scores.amax(-1, keepdim=True)).exp(),
         "sigmoid": scores.sigmoid,
         "log": lambda: scores.log_softmax(-1),
@@ -126,6 +129,8 @@ def focus(
         "L1 below": lambda: sharp * (norm(x) / sharp.abs().sum(-1, keepdim=True)),
         "axis lost": lambda: sharp * (norm(x) / norm(sharp)).squeeze(-1),
         "power below": lambda: sharp * (norm(x) / norm(sharp**p)),
+        "old over all": lambda: sharp * (torch.linalg.vector_norm(x) / norm(sharp)),
+        "norm to p": lambda: x / norm(x) ** p,
         "root": lambda: sharp * (norm(x) / norm(sharp)).sqrt(),
         "squared": lambda: sharp * (norm(x) / norm(sharp)) ** 2,
     }[length]()
@@ -149,6 +154,10 @@ def features(x: Tensor, p: float = 1, phi: str = "relu", eps: float = 1e-6, **sw
         "softplus": lambda: softplus(x),
         "sigmoid": x.sigmoid,
         "softmax": lambda: x.softmax(-1),
+        "gelu": lambda: gelu(x) + eps,
+        "silu": lambda: silu(x) + eps,
+        "tanh": lambda: x.tanh() + 1,
+        "plus one": lambda: (x + 1).relu(),
         "unit": lambda: normalize(x.relu() + eps, dim=-1),
     }[phi]()
     return focus(positive, p, **switches) if p != 1 or switches else positive
@@ -186,7 +195,9 @@ def divided(scores: Tensor, left: Tensor, right: Tensor, q: Tensor, k: Tensor, r
         "heads": lambda: scores / scores.sum(1, keepdim=True),
         "both": lambda: scores / scores.sum((-1, -2), keepdim=True),
         "none": lambda: scores,
+        "all": lambda: scores / scores.sum(),
         "count": lambda: scores / m,
+        "root of count": lambda: scores / m**0.5,
         "count of queries": lambda: scores / scores.shape[2],
         "products": lambda: positive(torch.einsum("bhnd, bhmd -> bhnm", q.double(), k.double())),
         "sums": lambda: scores / left.sum(-1, keepdim=True) / right.sum((-1, -2), keepdim=True),

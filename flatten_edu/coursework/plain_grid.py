@@ -65,6 +65,10 @@ def turned(kernel: Tensor, turn: str) -> Tensor:
         "middle": lambda: kernel * (row * column),
         "no middle": lambda: kernel * (1 - row * column),
         "ones": lambda: kernel * 0 + 1,
+        "absolute": lambda: kernel.abs(),
+        "plus identity": lambda: kernel + row * column,
+        "quarter": lambda: kernel.rot90(),
+        "three quarters": lambda: kernel.rot90(3),
         "3 x 3": lambda: kernel[:3, :3],
     }[turn]().double()
 

@@ -510,3 +510,90 @@ def rollout_from_zero(maps):
     for map in maps:
         total = (map + torch.eye(len(map))) / 2 @ total
     return total
+
+
+# A fourth batch
+
+
+@wrong("softmax_attention", "the exponential is missing")
+def shifted_shares(q, k, v):
+    scores = q @ k.mT / math.sqrt(q.shape[-1])
+    scores = scores - scores.amax(-1, keepdim=True)
+    return scores / scores.sum(-1, keepdim=True) @ v
+
+
+@wrong("softmax_attention", "distances are taken, not products")
+def by_distance(q, k, v):
+    return torch.softmax(-(torch.cdist(q, k) ** 2) / math.sqrt(q.shape[-1]), -1) @ v
+
+
+@wrong("linear_attention", "divided by the number of keys, not by the row's sum")
+def linear_root_of_keys(q, k, v):
+    return phi(q) @ (phi(k).mT @ v) / k.shape[-2] ** 0.5
+
+
+@wrong("linear_attention", "GELU or SiLU is taken, not ReLU")
+def linear_gelu(q, k, v):
+    return attend(F.gelu(q) + 1e-6, F.gelu(k) + 1e-6, v)
+
+
+@wrong("linear_attention", "ReLU(x + 1) is taken")
+def linear_shifted(q, k, v):
+    return attend((q + 1).relu(), (k + 1).relu(), v)
+
+
+@wrong("linear_attention", "this is focused attention")
+def linear_is_focused(q, k, v):
+    return fe.attention.focused_attention(q, k, v)
+
+
+@wrong("focus", "the old norm is taken over all vectors")
+def focus_old_over_all(x, p):
+    sharp = x**p
+    return x.norm() * sharp / sharp.norm(dim=-1, keepdim=True)
+
+
+@wrong("focus", "the norm is raised to p, not the entries")
+def focus_norm_to_p(x, p):
+    return x / x.norm(dim=-1, keepdim=True) ** p
+
+
+@wrong("focused_attention", "queries and keys are exchanged")
+def focused_exchanged(q, k, v, p):
+    return attend(f_p(phi(k), p), f_p(phi(q), p), v)
+
+
+@wrong("focused_attention", "the map is transposed before it mixes")
+def focused_transposed(q, k, v, p):
+    return fe.analysis.attention_map(q, k, "focused", p).mT @ v
+
+
+@wrong("effective_rank", "the values are summed")
+def effective_nuclear(map):
+    return torch.linalg.svdvals(map).sum()
+
+
+@wrong("depthwise_matrix", "the kernel is turned by a quarter")
+def matrix_quarter(kernel, grid):
+    return matrix_of(kernel.rot90(), grid)
+
+
+@wrong("depthwise_matrix", "1 is added to the middle of the kernel")
+def matrix_and_identity(kernel, grid):
+    return matrix_of(kernel, grid) + torch.eye(grid[0] * grid[1])
+
+
+@wrong("equivalent_map", "the identity is added, not the matrix")
+def equivalent_skip(q, k, kernel, grid, p):
+    return fe.analysis.attention_map(q, k, "focused", p) + torch.eye(q.shape[2])
+
+
+@wrong("row_entropy", "divided by the largest entropy found, not by log m")
+def entropy_largest_found(map):
+    entropy = torch.special.entr(map).sum(-1)
+    return entropy / entropy.max()
+
+
+@wrong("row_entropy", "the map is normalised once more")
+def entropy_normalised_again(map):
+    return torch.special.entr(map / map.sum()).sum(-1) / math.log(map.shape[-1])
