@@ -55,10 +55,11 @@ def measure(
     [('deit_nano', 'focused')]
     """
     rounds = rounds or (3 if os.environ.get("FLATTEN_EDU_FAST") == "1" else 5)
-    calls = {pair: _call(*pair, pixels) for pair in networks}
+    pairs = list(networks)
+    calls = {" ".join(pair): _call(*pair, pixels) for pair in pairs}
     with threads_set_to(1), torch.inference_mode():
         found = samples(calls, rounds)
-    seconds = {pair: statistics.median(times) for pair, times in found.items()}
+    seconds = {pair: statistics.median(found[" ".join(pair)]) for pair in pairs}
     for (name, attention), median in seconds.items():
         if progress:
             progress(f"{name:12} {attention:8} {1000 * median:6.0f} ms")
