@@ -44,6 +44,42 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+def hold(folder: str | Path) -> int | None:
+    """Keep every other run out of a folder until `let_go`, or until this process ends.
+
+    Nothing is written for it. Where the system has no such lock (Windows) nobody is kept out.
+
+    Returns:
+        What `let_go` takes.
+
+    Raises:
+        FileExistsError: if another run holds the folder.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(held)
+        raise FileExistsError(
+            f"output {folder} is being written by another run; wait for it, or choose another "
+            "folder"
+        ) from None
+    except OSError:  # a file system without locks
+        os.close(held)
+        return None
+    return held
+
+
+def let_go(held: int | None) -> None:
+    """Let others into a folder that `hold` kept."""
+    if held is not None:
+        os.close(held)
+
+
 def write_text(path: str | Path, text: str) -> None:
     """The text as a file in UTF-8, whole or not there."""
     with written_whole(path) as part:

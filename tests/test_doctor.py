@@ -226,6 +226,12 @@ def test_missing_packages_are_named_with_the_command_that_brings_them(quick, hid
     assert finding.says == "missing: scikit-image, mlxtend" and "pip install" in finding.do
 
 
+def test_what_only_developers_need_is_not_asked_for():
+    asked = packages.requirements()
+    assert {"torch", "einops", "jupyterlab", "accelerate"} <= set(asked)
+    assert not {"pytest", "ruff", "mkdocs"} & set(asked)
+
+
 def test_versions_that_were_not_tested_are_told(quick, monkeypatch):
     monkeypatch.setattr(packages, "requirements", lambda: {"numpy": ">=1,<1.1", "einops": ">=0.1"})
     (found,) = packages.packages()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..extras import need
+from ..files import write_text, written_whole
 
 if TYPE_CHECKING:
     from ..bench import Result, Settings
@@ -147,10 +148,12 @@ def write(result: Result, output: Path) -> list[Path]:
     found = result.to_json()
     rows = ",\n".join(json.dumps(row) for row in found.pop("rows"))
     head = json.dumps(found, indent=1).removesuffix("\n}")
-    numbers.write_text(f'{head},\n "rows": [\n{rows}\n]}}\n', encoding="utf-8")
-    page.write_text(to_markdown(result), encoding="utf-8")
+    write_text(numbers, f'{head},\n "rows": [\n{rows}\n]}}\n')
+    write_text(page, to_markdown(result))
     if sum(row.size > 700 for row in result.of("forward", "focused").values()) < 2:
         return [numbers, page]
     card = cost(result.times())
-    card.savefig(picture, metadata={"Description": card.alt, "Software": None})
+    with written_whole(picture) as part:
+        about = {"Description": card.alt, "Software": None}
+        card.savefig(part, format="png", metadata=about)
     return [numbers, page, picture]

@@ -16,6 +16,8 @@ from .finding import Finding
 
 # The names under which packages are imported, where those are others.
 MODULES = {"pillow": "PIL", "scikit-image": "skimage", "scikit-learn": "sklearn"}
+# The extras that the course needs.
+EXTRAS = ("lab", "train")
 # These have findings of their own.
 ELSEWHERE = ("torch", "jupyterlab", "anywidget", "ipywidgets")
 
@@ -45,8 +47,8 @@ def requirements() -> dict[str, str]:
         return {}
     found = {}
     for line in lines:
-        asked, _, condition = line.partition(";")
-        if "dev" not in condition:
+        asked, _, condition = line.replace("'", '"').partition(";")
+        if "extra" not in condition or any(f'"{extra}"' in condition for extra in EXTRAS):
             name, limits = re.match(r"\s*([\w.-]+)\s*\(?([^)]*)", asked).groups()  # pyright: ignore
             found[name.lower()] = limits.strip()
     return found

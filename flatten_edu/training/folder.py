@@ -21,7 +21,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..files import append_line, checked, parts_left, save_weights, write_text, written_whole
+from ..files import (
+    append_line,
+    checked,
+    hold,
+    let_go,
+    parts_left,
+    save_weights,
+    write_text,
+    written_whole,
+)
 from .recipe import Recipe
 
 # What a setting is that a file says nothing of.
@@ -49,6 +58,8 @@ class RunFolder:
         self.path = None if path is None else Path(path)
         self.about = about
         self.writes = writes and self.path is not None
+        self.resume = resume
+        self.held: int | None = None
         if self.path is None:
             if resume:
                 raise ValueError("resume needs output, the folder of the run to go on with")
@@ -65,6 +76,7 @@ class RunFolder:
         if self.writes:
             with self.writing():
                 self.path.mkdir(parents=True, exist_ok=True)
+                self.hold()
                 for part in parts_left(self.path):
                     part.unlink(missing_ok=True)
                 if not (self.path / "run.json").exists():
@@ -74,6 +86,18 @@ class RunFolder:
                     self.path / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows)
                 )
         return state
+
+    def hold(self) -> None:
+        """Keep every other run out; one that came in between has begun to write already."""
+        assert self.path is not None
+        self.held = hold(self.path)
+        if not self.resume:
+            check_empty(self.path)
+
+    def end(self) -> None:
+        """Let others in."""
+        let_go(self.held)
+        self.held = None
 
     def add(self, row: dict[str, float]) -> None:
         """One more line of metrics."""
@@ -121,6 +145,8 @@ class RunFolder:
         """Say in one line what could not be written, and how to go on."""
         try:
             yield
+        except FileExistsError:
+            raise
         except Exception as error:  # torch and safetensors have their own for a full disk
             reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
             raise OSError(

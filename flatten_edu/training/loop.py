@@ -92,6 +92,13 @@ class Loop:
 
     def run(self) -> bool:
         """Train; True if the run came to its end, False if it was stopped."""
+        try:
+            return self.go()
+        finally:
+            self.folder.end()
+
+    def go(self) -> bool:
+        """`run`, with the folder held."""
         # All have looked at the folder before the first process writes to it.
         self.device.wait()
         state = self.folder.begin()
