@@ -7,9 +7,10 @@ import pytest
 from flatten_edu.__main__ import main
 from flatten_edu.arms import Arm, find_arm
 from flatten_edu.comparison import run as run_module
-from flatten_edu.comparison.probe import ABILITIES, GRID, SIZES, cost, probe, untrained
+from flatten_edu.comparison.probe import ABILITIES, GRID, SIZES, Profile, cost, probe, untrained
 from flatten_edu.plots.profile import profile, rows_of, short
 from flatten_edu.tasks import tokens
+from flatten_edu.timing import Times
 
 STRANGER = "flatten_edu.attention:focused_attention"
 
@@ -78,6 +79,20 @@ def test_the_picture_has_a_dot_for_every_ability_and_arm(found):
     for text in card.texts:
         box = text.get_window_extent()
         assert box.x0 >= 0 and box.x1 <= width and box.y0 >= 0 and box.y1 <= height, text
+
+
+@pytest.mark.parametrize("number", [1, 4, 6])
+def test_the_times_of_many_arms_stay_on_the_card(number):
+    arms = tuple(f"my_module:attention_{n}" for n in range(number))
+    values = {label: 0.5 for label in (ability.label for ability in ABILITIES)}
+    times = Times(SIZES, {arm: (0.1, 0.2, 0.3) for arm in arms}, 3)
+    some = Profile(arms, {arm: values for arm in arms}, dict.fromkeys(arms, 0.9),
+                   dict.fromkeys(arms, 64.0), times)  # fmt: skip
+    card = profile(some)
+    card.canvas.draw()
+    words = [text for text in card.texts if "ms" in text.get_text()]
+    assert len(words) == 3 * number
+    assert min(text.get_window_extent().y0 for text in card.texts) >= 5
 
 
 def test_the_command_prints_and_draws(tmp_path, capsys):

@@ -10,6 +10,7 @@ cost        time of one forward pass of the mechanism, at three numbers of token
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -92,7 +93,7 @@ def probe(
     check([ability.task for ability in ABILITIES[1:]], arms, 1, jobs, None)
     notes: list[str] = []
     maps = {name: untrained(find_arm(name), notes) for name in arms}
-    times = cost(arms)
+    times = cost(arms, clock=time.thread_time)
     runs = [
         Run(ability.task, arm, 0, ability.options, tuple(sorted(changes.items())), "cpu")
         for ability in ABILITIES

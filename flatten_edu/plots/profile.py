@@ -19,14 +19,15 @@ def profile(found: Profile) -> Card:
         found: what `probe` returned.
     """
     rows = rows_of(found)
-    height = _TOP + _ROW * len(rows) + 0.75
+    listed = 0.15 + len(found.times.sizes) * (0.28 + 0.2 * len(found.arms))
+    height = _TOP + max(_ROW * len(rows) + 0.75, listed)
     name = short(found.arms[0])
     card = Card(
         f"What {name} can do, and what it costs",
         "Test accuracy of one layer after 300 steps, one seed; below, its map before any training",
         height,
     )
-    axes = card.place(_LEFT, 0.75, _WIDTH, _ROW * len(rows))
+    axes = card.place(_LEFT, height - _TOP - _ROW * len(rows), _WIDTH, _ROW * len(rows))
     axes.set(xlim=(0, 100), ylim=(len(rows) - 0.4, -0.6))
     axes.set_xticks([0, 50, 100], labels=["0", "50", "100 %"])
     axes.set_yticks(range(len(rows)), labels=[label for label, _ in rows])
