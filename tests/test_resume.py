@@ -24,6 +24,9 @@ SMALL = {"patch_size": 2, "depth": 1, "width": 24, "batch_size": 16, "epochs": 3
          "drop_path": 0.3, "device": "cpu"}  # fmt: skip
 WORDS = ("--option patch_size=2 --option depth=1 --option width=24 --batch-size 120 "
          "--drop-path 0.3 --device cpu")  # fmt: skip
+# All that draws by chance, and averaged weights.
+FULL = ("--randaugment 2 --erasing 0.25 --mixup 0.8 --cutmix 1 --crop 0.5 --flip 0.5 "
+        "--label-smoothing 0.1 --ema 0.9")  # fmt: skip
 
 
 class Died(BaseException):
@@ -181,8 +184,9 @@ def start(words: str, folder) -> subprocess.Popen:
 
 
 @pytest.mark.long
-def test_a_run_that_is_terminated_writes_its_state_and_goes_on(tmp_path):
-    words = f"train --model deit_nano --data digits {WORDS} --epochs 12"
+@pytest.mark.parametrize("extra", ["", FULL], ids=["plain", "full"])
+def test_a_run_that_is_terminated_writes_its_state_and_goes_on(extra, tmp_path):
+    words = f"train --model deit_nano --data digits {WORDS} {extra} --epochs 12"
     process = start(f"{words} --output run", tmp_path)
     assert process.stdout is not None and process.stdout.readline().startswith("epoch  1/12")
     process.send_signal(signal.SIGTERM)
@@ -197,8 +201,9 @@ def test_a_run_that_is_terminated_writes_its_state_and_goes_on(tmp_path):
 
 
 @pytest.mark.long
-def test_a_run_that_is_killed_five_times_goes_on_to_the_same_bits(tmp_path):
-    words = f"train --model deit_nano --data digits {WORDS} --epochs 25"
+@pytest.mark.parametrize("extra", ["", FULL], ids=["plain", "full"])
+def test_a_run_that_is_killed_five_times_goes_on_to_the_same_bits(extra, tmp_path):
+    words = f"train --model deit_nano --data digits {WORDS} {extra} --epochs 25"
     chance, kills = random.Random(0), 0
     process = start(f"{words} --output run", tmp_path)
     for _ in range(5):

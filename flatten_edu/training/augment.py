@@ -72,12 +72,15 @@ class Augment:
         if mixup and not (cutmix and float(torch.rand(())) < 0.5):
             share = float(torch.distributions.Beta(mixup, mixup).sample())
             change = kornia.RandomMixUpV2(lambda_val=(share, share), data_keys=keys)
+            mixed, pairs = change(images, labels)
         else:
             change = kornia.RandomCutMixV2(
                 beta=cutmix, same_on_batch=True, use_correct_lambda=True, data_keys=keys
             )
-        mixed, pairs = change(images, labels)
-        pairs = rearrange(pairs, "... b three -> (... b) three")
+            mixed, pairs = change(images, labels)
+            # Kornia gives the share of the own image here, and of the other one above.
+            one, other, own = rearrange(pairs, "1 b three -> three b")
+            pairs = rearrange([one, other, 1 - own], "three b -> b three")
         return mixed, shares(pairs, self.classes).to(images)
 
 
