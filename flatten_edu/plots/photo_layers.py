@@ -87,7 +87,7 @@ def photo_layers(
     on = {m: float(rows[m][lost_colours()[2]].sum()) for m in THREE}
     shares = ", ".join(f"{100 * share:.0f} %" for share in on.values())
     card = Card(
-        f"Block {block}, head {head}, from {named(patch)}: {shares} of the weight on dots",
+        f"Block {block}, head {head}, {named(patch)}: on the dots {shares}",
         f"Three trained networks; each got the grey photo with {HINTS} patches in colour (dots);  "
         f"p = {p:g}",
         height=3.5,

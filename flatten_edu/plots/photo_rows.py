@@ -60,8 +60,7 @@ def photo_rows(patch: str | tuple[int, int] = "suit", p: float = 3) -> Card:
     half = {m: half_weight(row) for m, row in rows.items() if m != "equivalent"}
     name = named(patch)
     card = Card(
-        f"From {name}: focused gives half its weight to {half['focused']} patches, "
-        f"softmax to {half['softmax']}",
+        f"From {name}: focused has half on {half['focused']} patches, softmax on {half['softmax']}",
         "Not trained: q = k = colour, contrast, edges and thumbnail of a patch, d = 64;  "
         f"p = {p:g}",
         height=3.5,

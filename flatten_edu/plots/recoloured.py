@@ -55,8 +55,7 @@ def recoloured(seed: int = 0) -> Card:
     nearest = found_share("nearest", seed)
     best = max(share, key=lambda m: share[m])
     card = Card(
-        f"{percent(share[best])} of the lost colours are found by {best}, "
-        f"{percent(nearest)} by the nearest dot",
+        f"Lost colours found: {best} {percent(share[best])}, the nearest dot {percent(nearest)}",
         "A photo that was in no training; 16 of 196 patches keep their colour, the rest is asked; "
         f"draw {seed}",
         height=3.3,
