@@ -79,7 +79,7 @@ def test_words_and_code_can_be_read_on_a_light_and_on_a_dark_page(visit, theme):
     page = visit("notebooks/03_focus_ability.html", color_scheme=theme)
     ground = page.locator("body").evaluate(BRIGHT, "backgroundColor")
     assert (ground > 200) == (theme == "light")
-    for part in ("article p", ".jp-OutputArea-output pre", "mjx-container", ".highlight pre"):
+    for part in ("article p", ".jp-OutputArea-output pre", "mjx-container", ".jp-InputArea pre"):
         words = page.locator(part).first.evaluate(BRIGHT, "color")
         assert abs(words - ground) > 110, f"{part} can hardly be read"
     card = page.locator("figure.explore").first
