@@ -60,7 +60,8 @@ def colours(parts: dict[str, int] | None = None) -> Task:
         parts: how many squares to cut for train, validation and test.
     """
     made = {part: squares(part, count) for part, count in (parts or PARTS).items()}
-    data = Data("colours", **made, classes=CLASSES, augment=jitter)
+    train, validation, test = (made[part] for part in PARTS)
+    data = Data("colours", train, validation, test, CLASSES, augment=jitter)
     return Task("colours", "which colour have I lost?", data, RECIPE, commonest(data), network)
 
 
