@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor
 
 from . import plain, plain_grid
-from .cases import F32, F64, grid_tags, grids, lively, normal
+from .cases import F32, F64, grid_tags, grids, lively, normal, without_positive
 from .chapter2 import FEATURE_MISTAKES, ROW_MISTAKES
 from .chapter3 import FOCUS_MISTAKES
 from .exercise import Case, Exercise
@@ -211,7 +211,7 @@ def equivalent_cases(generator: Generator) -> list[Case]:
         words = grid_tags(*grid) | ({"p is not 3"} if p != 3 else set())
         words |= {"several heads"} if h > 1 else set()
         cases.append(Case((q.to(kernel), k.to(kernel), kernel, grid, p), words))
-    return cases
+    return [*cases, without_positive(cases[1], powers)]
 
 
 def n_of(grid: Grid) -> int:
@@ -222,18 +222,19 @@ def n_of(grid: Grid) -> int:
 class Remembered:
     """A function whose results are kept: pairs of mistakes share their halves."""
 
-    def __init__(self, function: Callable, most: int = 2000):
+    def __init__(self, function: Callable, most: int = 4000):
         self.function, self.most, self.results = function, most, {}
 
     def __call__(self, *args, **switches) -> Tensor:
         """The result, from memory if it was asked for before."""
-        sides = [a.tolist() if isinstance(a, Tensor) else a for a in args]
-        key = repr((sides, sorted(switches.items())))
+        sides = tuple(id(a) if isinstance(a, Tensor) else a for a in args)
+        key = (sides, frozenset(switches.items()))
         if key not in self.results:
             if len(self.results) >= self.most:
                 self.results.clear()
-            self.results[key] = self.function(*args, **switches)
-        return self.results[key]
+            # The inputs are kept as well: while they live, nothing else has their id.
+            self.results[key] = args, self.function(*args, **switches)
+        return self.results[key][1]
 
 
 MAP_OF, MATRIX_OF = Remembered(plain.kernel_weights), Remembered(plain_grid.depthwise_matrix)

@@ -54,7 +54,7 @@ def branch_cases(generator: Generator) -> list[Case]:
     for case in equivalent_cases(generator):
         q, k, kernel, grid, p = case.args
         v = normal(generator, *k.shape, dtype=k.dtype)
-        cases.append(Case((q, k, v, kernel, grid, p), case.tags))
+        cases.append(Case((q, k, v, kernel, grid, p), case.tags, finite=case.finite))
     return cases
 
 

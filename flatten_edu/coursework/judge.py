@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 # Seconds for looking through pairs of mistakes.
-PATIENCE = 3.0
+PATIENCE = 5.0
 
 
 @dataclass

@@ -26,7 +26,7 @@ from .guard import library_restored
 from .limits import Printed, TimeIsUp, interrupt, limit_memory, printing, seconds_left
 from .trial import attempts
 
-SECONDS = 12.0
+SECONDS = 10.0
 MOST_BYTES = 64 * 2**20
 END = b'{"end": true}\n'
 NOTHING: Mapping[int, str] = MappingProxyType({})

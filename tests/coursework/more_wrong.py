@@ -583,6 +583,12 @@ def matrix_and_identity(kernel, grid):
     return matrix_of(kernel, grid) + torch.eye(grid[0] * grid[1])
 
 
+@wrong("equivalent_map", "1e-6 is missing")
+def equivalent_no_eps(q, k, kernel, grid, p):
+    weights = f_p(q.relu(), p) @ f_p(k.relu(), p).mT
+    return weights / weights.sum(-1, keepdim=True) + matrix_of(kernel, grid)
+
+
 @wrong("equivalent_map", "the identity is added, not the matrix")
 def equivalent_skip(q, k, kernel, grid, p):
     return fe.analysis.attention_map(q, k, "focused", p) + torch.eye(q.shape[2])

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from flatten_edu.coursework import check
+from flatten_edu.coursework import check, judge
 from flatten_edu.coursework.checks import exercises
 from flatten_edu.coursework.exercise import SEED
 
@@ -12,6 +12,12 @@ from .more_wrong import WRONG
 from .test_right import tried
 
 NAMES = [f"{exercise}-{function.__name__}" for exercise, function, _ in WRONG]
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """On a busy machine two mistakes at once take longer to find."""
+    monkeypatch.setattr(judge, "PATIENCE", 60.0)
 
 
 def test_there_are_wrong_solutions_for_every_exercise():
