@@ -1,6 +1,7 @@
 # The habits of this project. `make` alone lists them.
 PYTHON ?= python3
 VENV := .venv
+OLDEST := .venv-oldest
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SITE := $(VENV)/.site
@@ -10,7 +11,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help lab check lint unit test test-long notebooks exercises ledger site clean
+.PHONY: help lab check lint unit test test-long test-oldest pictures doctor notebooks exercises ledger site clean
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,6 +49,22 @@ test: lint  ## every test: units, notebooks, browser
 test-long: test $(SITE)  ## the tests that take minutes as well
 	$(PYTEST) -m long --timeout 3600
 
+test-oldest: $(OLDEST)/.installed  ## the units with the oldest versions allowed, in an environment of its own
+	@$(OLDEST)/bin/python -m pip list --disable-pip-version-check | grep -iE '^(torch|einops|numpy|ipywidgets|jupyterlab|matplotlib) '
+	OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest -n $(WORKERS) -m "not browser and not notebook and not slow and not long"
+
+$(OLDEST)/.installed: pyproject.toml constraints-oldest.txt
+	$(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-oldest.txt torch
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-oldest.txt -e ".[lab,train,dev]"
+	@touch $@
+
+pictures: $(STAMP)  ## draw the pictures of the README and of docs/
+	$(BIN)/python -m tools.pictures
+
+doctor: $(STAMP)  ## look at this machine: is everything there that the course needs?
+	$(BIN)/flatten-edu doctor
+
 notebooks: $(STAMP)  ## execute the notebooks again and keep their outputs
 	$(BIN)/python tools/notebooks.py
 
@@ -61,4 +78,4 @@ site: $(SITE)  ## build the course as a static site that needs no network, in si
 	$(BIN)/python -m tools.website
 
 clean:  ## remove the environment and what tests leave behind
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build dist site *.egg-info
+	rm -rf $(VENV) $(OLDEST) .pytest_cache .ruff_cache .hypothesis build dist site *.egg-info

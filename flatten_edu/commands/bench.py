@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--tokens", type=int, nargs="*", help=f"numbers of tokens, forward ({many})")
     add("--training", type=int, nargs="*", help="the same for forward and backward")
     add("--compiled", type=int, nargs="*", help="the same for the compiled form; none skips it")
-    add("--attention", nargs="*", help="other mechanisms by name, such as agent or inline")
+    add("--attention", nargs="*", help="others by name, such as agent, or module:function")
     add("--models", nargs="*", help=f"networks ({' '.join(usual.models)}); none skips them")
     add("--images", type=int, nargs="*", help="sides of their images (224 448)")
     for name in _NUMBERS:
@@ -50,6 +50,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--dtype", choices=DTYPES, help="(float32)")
     add("--clock", choices=CLOCKS, help="cpu counts the thread's own time, for a busy machine")
     add("--output", type=Path, help="where results go, without ending (runs/bench_DEVICE)")
+
+
+def make_known(name: str) -> None:
+    """Let "module:function" stand for that function, as it does in compare and probe."""
+    from ..arms import resolve
+    from ..attention.mechanism import Function
+    from ..attention.registry import register
+
+    if ":" in name:
+        function = resolve(name)
+        register(name, lambda **_: Function(function))
 
 
 def positive(word: str) -> int:
@@ -65,6 +76,8 @@ def run(arguments: argparse.Namespace) -> int:
     from ..bench import measure
 
     given = vars(arguments)
+    for name in given.get("attention", ()):
+        make_known(name)
     settings = settings_of(given)
     for module, extra in (("rich", "train"), ("matplotlib", "lab")):
         need(module, extra)
