@@ -66,6 +66,7 @@ def _options_allowed() -> AbstractContextManager:
 
 def _read_safetensors(path: Path) -> Mapping[str, Tensor]:
     try:
+        import safetensors  # noqa: F401
         from safetensors.torch import load_file
     except ImportError:
         raise ImportError(
