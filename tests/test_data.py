@@ -115,7 +115,7 @@ def test_a_photo_is_cut_from_the_middle_and_scaled():
 
 @pytest.mark.parametrize("size", [0, -3, 2.5, "big", True])
 def test_a_wrong_size_is_refused(size):
-    with pytest.raises(ValueError, match="size must be a whole number of pixels above 0"):
+    with pytest.raises(ValueError, match="size must be a whole number of at least 1"):
         photo("camera", size=size)
 
 
