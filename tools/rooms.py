@@ -3,7 +3,9 @@
 import ast
 from pathlib import Path
 
-PACKAGE = Path(__file__).parent.parent / "flatten_edu"
+import flatten_edu
+
+PACKAGE = Path(flatten_edu.__file__).parent
 
 # Single files that belong together count as one room.
 ROOM_OF = {
