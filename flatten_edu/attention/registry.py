@@ -9,6 +9,7 @@ import importlib
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from .checks import shown
 from .focused import Focused
 from .mechanism import Function, Grid, Mechanism
 from .softmax import Softmax
@@ -118,7 +119,7 @@ def make_mechanism(
         return Function(attention)
     raise ValueError(
         f"attention must be {', '.join(map(repr, NAMES))} or a function (q, k, v) -> b h n d, "
-        f"but is {attention!r}"
+        f"but is {shown(attention)}"
     )
 
 

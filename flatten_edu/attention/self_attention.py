@@ -136,6 +136,7 @@ class SelfAttention(nn.Module):
         mixer: nn.Module | None = None,
     ):
         super().__init__()
+        check_flag("qkv_bias", qkv_bias)
         self.mixer = mixer or TokenMixer(width, heads, attention, grid, p, kernel_size, depthwise)
         self.q = nn.Linear(width, width, bias=qkv_bias)
         self.kv = nn.Linear(width, 2 * width, bias=qkv_bias)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 
@@ -13,6 +14,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Tell each finding as it comes; 0 if everything in the course will run here, else 1."""
     from ..doctor import Finding, examine
+
+    # Older kernels' debugger writes a warning of its own otherwise.
+    os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
 
     def tell(finding: Finding) -> None:
         sys.stdout.write(f"{finding}\n")

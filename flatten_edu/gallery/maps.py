@@ -78,6 +78,9 @@ def _polaformer(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 
 def _turned(function: Callable[..., Tensor], grid: Grid | None, *qkv: Tensor) -> Tensor:
+    if grid is not None and grid[0] * grid[1] != qkv[0].shape[2]:
+        raise ValueError(f"grid must have a place for each of the q {qkv[0].shape[2]} tokens, "
+                         f"but is {grid}")  # fmt: skip
     angles = None if grid is None else rotary_angles(grid, qkv[0].shape[3], like=qkv[0])
     return function(*qkv, angles, angles)
 
