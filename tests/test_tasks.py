@@ -7,6 +7,7 @@ import itertools
 import pytest
 import torch
 
+from flatten_edu.data import Samples
 from flatten_edu.tasks import list_tasks, load_task
 from flatten_edu.tasks.network import waves
 from flatten_edu.tasks.textures import MATERIALS, STRIPS, crop, jitter, strip, textures
@@ -194,7 +195,7 @@ def test_every_task_trains_an_arm_for_a_step():
         assert result.finished and result.rows[0]["train_loss"] > 0.5
 
 
-class Few(torch.utils.data.Dataset):
+class Few(Samples):
     """The first sixteen samples."""
 
     def __init__(self, samples):

@@ -90,7 +90,8 @@ def attend(
     module: "SelfAttention", q: Tensor, k: Tensor, v: Tensor, grid: Grid, keys: Grid
 ) -> Tensor:
     """The mixed and projected tokens b n c, written over q, which nobody else sees; so is k."""
-    mixed, proj = mix(module.mixer, q, k, v, grid, keys, over=True), module.proj
+    mixer: TokenMixer = module.mixer  # pyright: ignore[reportAssignmentType]
+    mixed, proj = mix(mixer, q, k, v, grid, keys, over=True), module.proj
     torch.addmm(proj.bias, mixed.flatten(0, 1), proj.weight.mT, out=q.view(-1, q.shape[-1]))
     return q
 

@@ -60,7 +60,8 @@ def make_known(name: str) -> None:
 
     if ":" in name:
         function = resolve(name)
-        register(name, lambda **_: Function(function))
+        assert callable(function)
+        register(name, lambda **_: Function(function))  # pyright: ignore[reportArgumentType]
 
 
 def positive(word: str) -> int:

@@ -34,7 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for field in dataclasses.fields(Recipe):
         kind = type(getattr(Recipe(), field.name))
         flag, words = "--" + field.name.replace("_", "-"), "in place of the task's recipe's"
-        how = {"action": argparse.BooleanOptionalAction} if kind is bool else {"type": kind}
+        how: dict[str, Any] = {"type": kind}
+        if kind is bool:
+            how = {"action": argparse.BooleanOptionalAction}
         add(flag, **how, default=argparse.SUPPRESS, help=words)
 
 

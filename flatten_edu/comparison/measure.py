@@ -43,7 +43,7 @@ def measure(model: nn.Module, samples: Samples) -> dict[str, float | None]:
     images = samples.__getitems__(range(min(SAMPLES, len(samples))))[0].to(device)
     tokens = tokens_of(model.eval(), every[0], images[:1])
     if tokens > LARGEST:
-        return {"tokens": tokens} | dict.fromkeys(MEASURES)
+        return {"tokens": tokens, **dict.fromkeys(MEASURES)}
     with torch.no_grad(), record(model) if mixers else nullcontext({}) as maps:
         model(images)
     alone = [map for map in maps.values() if map.any()]

@@ -68,8 +68,9 @@ def name_of(entry: dict, fallback: str, root: Path | None = None) -> str:
     path = entry.get("path")
     if not path:
         return fallback
-    inside = root is not None and Path(path).is_relative_to(root)
-    return str(Path(path).relative_to(root)) if inside else str(path)
+    if root is not None and Path(path).is_relative_to(root):
+        return str(Path(path).relative_to(root))
+    return str(path)
 
 
 def report(names: tuple[str, ...], all: int, most: int = 10) -> str:

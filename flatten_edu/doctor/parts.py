@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 
 def torch() -> str:
@@ -111,7 +112,7 @@ def training() -> str:
     from flatten_edu.training import load_trained, train
 
     with tempfile.TemporaryDirectory() as folder:
-        size = {"patch_size": 4, "depth": 1, "width": 24}
+        size: dict[str, Any] = {"patch_size": 4, "depth": 1, "width": 24}
         result = train("deit_nano", "digits", epochs=1, output=Path(folder, "run"), **size)
         model, _ = load_trained(Path(folder, "run", "last.safetensors"))
     here, there = (sum(p.sum().item() for p in m.parameters()) for m in (result.model, model))

@@ -50,7 +50,7 @@ def payoff(
         if number == 2:
             _chance(axes, rows)
         _scales(axes, times.sizes, logarithmic=number < 2)
-        if number == 0 and crossing is not None and crossing > times.sizes[0]:
+        if number == 0 and crossing is not None and crossing > min(times.sizes):
             _mark(axes, times, fast, crossing)
         card.write(left, 0.2, "side in pixels, and tokens", 9, color=GREY)
     card.alt = _alt(rows, seconds, slow, fast, crossing)

@@ -1,7 +1,5 @@
 """Why the focused stages stand first: what mixing tokens costs in each stage of Swin-T."""
 
-from collections.abc import Sequence
-
 from .style import COLOURS, GREY, GRID_LINE, INK, SHADES, Card
 
 KINDS = {
@@ -91,7 +89,7 @@ def _face(kind: str) -> dict:
     return {"facecolor": colour, "edgecolor": colour, "linewidth": 1}
 
 
-def _bars(axes, costs: dict[str, Sequence[int]]) -> None:
+def _bars(axes, costs: dict[str, list[int]]) -> None:
     axes.set(xlim=(-0.5, 3.5), yscale="log", ylim=(1e6, 2e13), xticks=())
     axes.minorticks_off()
     ticks = {1e6: "1 M", 1e7: "10 M", 1e8: "0.1 G", 1e9: "1 G", 1e10: "10 G", 1e11: "100 G"}

@@ -24,7 +24,7 @@ def mnist5k() -> Task:
     def model(arm: Arm) -> nn.Module:
         made = create_model("deit_nano", **arm.options())
         start_linear(made)
-        nn.init.normal_(made.patch_embed.weight)  # pyright: ignore[reportArgumentType]
+        nn.init.normal_(made.patch_embed.weight)  # pyright: ignore
         made.pos_embed.data = waves(48, (7, 7))  # pyright: ignore[reportAttributeAccessIssue]
         return made
 

@@ -60,7 +60,8 @@ def textures(size: int = 48, parts: dict[str, int] | None = None) -> Task:
             f"size must be a multiple of {PATCH}, 16 at least, but is {size}; the nearest is {near}"
         )
     made = {part: mosaics(part, count, size) for part, count in (parts or PARTS).items()}
-    data = Data("textures", **made, classes=MATERIALS, augment=jitter)
+    train, validation, test = (made[part] for part in PARTS)
+    data = Data("textures", train, validation, test, MATERIALS, augment=jitter)
 
     def model(arm: Arm) -> Segmenter:
         options = {"num_classes": 0, "img_size": size, "patch_size": PATCH} | arm.options()

@@ -191,7 +191,7 @@ def check_same(there: dict, asked: dict, path: Path) -> None:
     for key in IDENTITY:
         old, new = there.get(key), asked.get(key)
         if key == "recipe":
-            old, new = (DEFAULTS | words for words in (old, new))
+            old, new = (DEFAULTS | (words or {}) for words in (old, new))
         if old == new:
             continue
         if key == "parameters":

@@ -31,7 +31,8 @@ class Learner:
             checkpoint_blocks(model, True)
         optimizer = make_optimizer(model, recipe)
         self.shared, self.optimizer = device.accelerator.prepare(model, optimizer)
-        self.model = torch.compile(self.shared) if recipe.compile else self.shared
+        compiled: Any = torch.compile(self.shared) if recipe.compile else self.shared
+        self.model: nn.Module = compiled
 
     @property
     def judged(self) -> nn.Module:

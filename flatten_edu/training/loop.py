@@ -156,7 +156,7 @@ class Loop:
         loader = DataLoader(
             self.data.train.drawn(seed, self.recipe.crop),
             batch_sampler=[epoch.order[part].tolist() for part in parts],
-            collate_fn=as_they_are,
+            collate_fn=as_they_are,  # pyright: ignore[reportArgumentType]
             generator=generator(self.seed, "loader", self.position.epoch),
             num_workers=self.workers,
             pin_memory=self.device.device.type == "cuda",
