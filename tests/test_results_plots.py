@@ -28,7 +28,9 @@ STATES = [
 ]
 
 
-@pytest.mark.parametrize(("picture", "state"), STATES, ids=str)
+@pytest.mark.parametrize(
+    ("picture", "state"), STATES, ids=lambda part: getattr(part, "__name__", str(part))
+)
 def test_every_state_is_a_card_with_all_its_words_inside(picture, state):
     card = picture(**state)
     card.canvas.draw()
