@@ -11,6 +11,9 @@ import flatten_edu as fe
 os.environ.setdefault("FLATTEN_EDU_FAST", "1")
 # As saved pages, chapters draw their sliders' other values too, not the first picture alone.
 os.environ.setdefault("FLATTEN_EDU_FRAMES", "1")
+# Data that must be fetched is not: nothing waits for a network.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("HF_DATASETS_OFFLINE", "1")
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,8 @@ doctor` can say what is wrong, on a machine where torch does not.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .timm_hook import register_when_imported
+
 if TYPE_CHECKING:
     from . import analysis, attention, backbones, coursework, gallery
     from .backbones import create_model, list_models
@@ -51,3 +53,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *_ROOMS, *_FUNCTIONS})
+
+
+register_when_imported()

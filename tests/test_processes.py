@@ -23,7 +23,7 @@ def torchrun(words: str, folder, processes: int = 2) -> subprocess.CompletedProc
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_processes_give_the_losses_of_one_and_count_once(tmp_path):
     done = torchrun(f"{WORDS} --output two", tmp_path)
     assert done.returncode == 0, done.stderr

@@ -136,7 +136,7 @@ def test_blocks_that_are_computed_twice_give_the_same_bits(few):
     assert not saving.model.blocks[0].checkpointing
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_translated_model_learns_the_same(few):
     call = SMALL | {"epochs": 1, "depth": 1}
     plain, compiled = (train("deit_nano", few, compile=on, **call) for on in (False, True))

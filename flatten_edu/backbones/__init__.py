@@ -9,8 +9,5 @@ from .pvt_v2 import PVTv2  # isort: skip
 from .swin import Swin  # isort: skip
 from .cswin import CSwin  # isort: skip
 from .registry import create_model, list_models
-from .timm_models import register_when_imported
-
-register_when_imported()
 
 __all__ = ["PVT", "Backbone", "CSwin", "DeiT", "PVTv2", "Swin", "create_model", "list_models"]

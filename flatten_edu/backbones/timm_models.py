@@ -1,14 +1,10 @@
 """The networks for users of timm: `timm.create_model("flatten_swin_tiny", num_classes=10)`.
 
-Nothing is imported here: when a program imports timm, before or after this package, the names are
-registered there. Without timm nothing happens.
+When a program imports timm, before or after this package, the names are registered there (see
+`flatten_edu.timm_hook`).
 """
 
-import importlib.util
-import sys
-import warnings
 from collections.abc import Callable
-from importlib.abc import Loader, MetaPathFinder
 from typing import Any
 
 from torch import nn
@@ -59,49 +55,3 @@ def entry_point(name: str) -> Callable[..., nn.Module]:
 
     make.__name__ = make.__qualname__ = f"flatten_{name}"
     return make
-
-
-def register_when_imported() -> None:
-    """Register now if timm is there, else as soon as it is imported."""
-    if "timm" in sys.modules:
-        _try_to_register()
-    else:
-        sys.meta_path.insert(0, _WhenImported())
-
-
-def _try_to_register() -> None:
-    try:
-        register_in_timm()
-    except ImportError as error:
-        warnings.warn(
-            f"timm is too different to register our networks in it: {error}", stacklevel=2
-        )
-
-
-class _WhenImported(MetaPathFinder):
-    """Waits for the import of timm, finds it as everybody does, and registers afterwards."""
-
-    def find_spec(self, fullname: str, path, target=None):
-        """The spec of timm with one step more; None for everything else."""
-        if fullname != "timm":
-            return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(fullname)
-        if spec is not None and spec.loader is not None:
-            spec.loader = _ThenRegister(spec.loader)
-        return spec
-
-
-class _ThenRegister(Loader):
-    def __init__(self, loader: Loader):
-        self.loader = loader
-
-    def create_module(self, spec):
-        return self.loader.create_module(spec)
-
-    def exec_module(self, module) -> None:
-        self.loader.exec_module(module)
-        _try_to_register()
-
-    def __getattr__(self, name: str):
-        return getattr(self.loader, name)

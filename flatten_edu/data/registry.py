@@ -1,6 +1,7 @@
 """Data by name: `list_data()` says which there are, `load_data(name)` loads one."""
 
 import dataclasses
+import os
 from collections.abc import Callable
 from functools import partial
 
@@ -43,7 +44,7 @@ def load_data(name: str, size: int = 0) -> Data:
     >>> data.test.images.shape, data.classes[:3]
     (torch.Size([359, 1, 8, 8]), ('0', '1', '2'))
     """
-    if name not in _DATA and is_pictures(str(name)):
+    if isinstance(name, (str, os.PathLike)) and str(name) not in _DATA and is_pictures(str(name)):
         return load_pictures(str(name), size)
     check_name("data", name, [*_DATA, *HUB])
     return resized(_DATA[name](), size)

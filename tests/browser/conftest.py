@@ -102,6 +102,8 @@ class Server:
     def __init__(self, folder: Path) -> None:
         self.root = folder / "notebooks"
         self.root.mkdir()
+        # Chapters show what is in the folder beside theirs.
+        shutil.copytree(Path(__file__).parents[2] / "results", folder / "results")
         self.settings = folder / "CONFIG" / "lab" / "user-settings" / "@jupyterlab"
         self.set("apputils-extension/notification", fetchNews="false", checkForUpdates=False)
         with socket.socket() as free:
