@@ -16,6 +16,15 @@ from flatten_edu.tasks import list_tasks
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 FOLDERS = ("mnist5k", "textures", "probes")
+BENCH = ROOT / "results" / "bench" / "cpu.md"
+# What the README takes from the page that `flatten-edu bench` writes.
+SHOWN = (
+    "Forward: ratios, and products over the machine's peak",
+    "Forward and backward: ratios",
+    "Growth",
+    "Networks, forward",
+)
+COSTS, COSTS_END = "<!-- costs, written by tools/results.py -->", "<!-- end of costs -->"
 START, END = "<!-- payoff, written by tools/results.py -->", "<!-- end of payoff -->"
 
 
@@ -57,6 +66,16 @@ def about_payoff(rows: list[Row]) -> str:
     return f"### When it pays\n\n{words}\n\n{picture}\n\n{payoff.table(rows)}"
 
 
+def about_costs(page: str) -> str:
+    """What the README shows of a page that `flatten-edu bench` wrote: its tables as they stand."""
+    head, *sections = page.split("\n## ")
+    tables = {title: body.strip() for title, _, body in (part.partition("\n") for part in sections)}
+    _, command, machine, *_ = (part for part in head.split("\n\n") if part.strip())
+    parts = [f"{command}: {machine}."]
+    parts += [f"**{title}**\n\n{tables[title]}" for title in SHOWN if title in tables]
+    return "\n\n".join(["![What attention costs](results/bench/cpu.png)", *parts])
+
+
 def mean_memory(rows: list[Row], tokens: int, arm: str) -> float:
     """MiB a mosaic."""
     return statistics.mean(
@@ -70,6 +89,12 @@ def written(readme: str, root: Path = ROOT) -> str:
     readme, found = re.subn(r"(?m)^\| arm \| .*\n(\|.*\n)+", lambda _: table + "\n", readme)
     if found != 1:
         raise ValueError(f"README must hold one table that starts with '| arm |', but has {found}")
+    costs = about_costs((root / BENCH.relative_to(ROOT)).read_text(encoding="utf-8"))
+    readme, found = re.subn(
+        f"(?s){COSTS}.*{COSTS_END}", lambda _: f"{COSTS}\n{costs}\n{COSTS_END}", readme
+    )
+    if found != 1:
+        raise ValueError(f"README must hold {COSTS!r} and {COSTS_END!r} once")
     rows = rows_of_payoff(root)
     part = f"{START}\n{about_payoff(rows)}\n{END}" if rows else f"{START}\n{END}"
     readme, found = re.subn(f"(?s){START}.*{END}", lambda _: part, readme)
