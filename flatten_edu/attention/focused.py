@@ -127,7 +127,7 @@ class Focused(Mechanism):
     def forward(
         self, q: Tensor, k: Tensor, v: Tensor, grid: Grid, mask: Tensor | None = None
     ) -> Tensor:
-        """Steps 2 to 4, b h n e. As published, a mask is ignored: there are no scores for it."""
+        """Steps 3 to 5, b h n e. As published, a mask is ignored: there are no scores for it."""
         heads, eps = v.shape[1], self.eps
         q, k = (_scaled(rearrange(t, "b h n d -> b n (h d)"), self.scale) for t in (q, k))
         if self.p != 1:
