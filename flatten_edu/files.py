@@ -137,7 +137,19 @@ def read_about(path: str | Path) -> dict:
     return checked(about, path)
 
 
-def checked(about: Any, path: Path, **kinds: type | tuple[type, ...]) -> dict:
+def read_json(path: str | Path) -> Any:
+    """What a file of JSON says.
+
+    Raises:
+        ValueError: if it is damaged; the line names it.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged ({error})") from error
+
+
+def checked(about: Any, path: Path, /, **kinds: type | tuple[type, ...]) -> dict:
     """What a file says, if it is a dict with these entries of these kinds; else a ValueError.
 
     >>> checked({"model": "deit_nano"}, Path("run.json"), model=str)

@@ -75,7 +75,8 @@ def payoff(
         raise ValueError(f"seconds must be above 0, but is {seconds!r}")
     tasks = {name_of(size): about(size, seconds) for size in sorted(sizes)}
     check(list(tasks), arms, seeds, 1, None)
-    results = Results(output, {"tasks": tasks})
+    numbers = dict.fromkeys(("size", "tokens", "batch", "step_seconds", "steps"), (int, float))
+    results = Results(output, {"tasks": tasks}, **numbers)
     runs = [(size, seed, arm) for size in sorted(sizes) for seed in range(seeds) for arm in arms]
     due = [run for run in runs if not results.has(name_of(run[0]), run[2], run[1])]
     if due:

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..files import append_line, parts_left, write_text
+from ..attention.checks import shown
+from ..files import append_line, checked, parts_left, read_json, write_text
 
 Row = dict[str, Any]
 
@@ -23,16 +24,18 @@ class Results:
     Args:
         folder: where they are kept; None keeps them in memory alone.
         about: what stands in comparison.json; "tasks" holds each task's options and recipe.
+        kinds: of the entries that each row must have besides task, arm, seed and test_accuracy.
 
     Raises:
         FileExistsError: if the folder holds something else.
-        ValueError: if it holds a comparison on other tasks, or with other settings.
+        ValueError: if it holds a comparison on other tasks, with other settings, or a damaged file.
     """
 
-    def __init__(self, folder: str | Path | None, about: dict[str, Any]):
+    def __init__(self, folder: str | Path | None, about: dict[str, Any], **kinds: Any):
         self.folder = None if folder is None else Path(folder)
         self.about = json.loads(json.dumps(about))
         self.rows: list[Row] = []
+        self.kinds = kinds
         if self.folder is not None and self.folder.exists():
             self.rows = self.read(self.folder)
 
@@ -48,8 +51,8 @@ class Results:
             return []
         there = about_of(folder)
         check_same(there["tasks"], self.about["tasks"], folder)
-        self.about["starts"] = there.get("starts", [])
-        return rows_of(folder / "results.jsonl")
+        self.about["starts"] = there["starts"]
+        return rows_of(folder / "results.jsonl", **self.kinds)
 
     def begin(self, start: dict[str, Any] | None = None) -> None:
         """Write down what this is; a line that was cut off when a run was killed goes.
@@ -94,25 +97,33 @@ class Results:
 def about_of(folder: Path) -> dict[str, Any]:
     """What comparison.json says."""
     path = folder / "comparison.json"
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is damaged ({error})") from error
+    said = {"starts": []} | checked(read_json(path), path, tasks=dict)
+    return checked(said, path, starts=list)
 
 
-def rows_of(path: Path) -> list[Row]:
+def rows_of(path: Path, **kinds: Any) -> list[Row]:
     """The rows of a results.jsonl, without a last line that was cut off."""
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = path.read_bytes().splitlines()
     rows = []
     for number, line in enumerate(lines, start=1):
         try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError as error:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
             if number < len(lines):
                 raise ValueError(f"{path}, line {number} is damaged ({error})") from error
+        else:
+            rows.append(checked_row(row, Path(f"{path}, line {number}"), kinds))
     return rows
+
+
+def checked_row(row: Any, where: Path, kinds: dict[str, Any]) -> Row:
+    """A row, if it says which run it is of, and all else in it are numbers or nothing."""
+    words = {"task": str, "arm": str}
+    needed = checked(row, where, seed=int, test_accuracy=(int, float), **words, **kinds)
+    rest = {name: (int, float, type(None)) for name in needed if name not in words}
+    return checked(row, where, **rest)
 
 
 def check_same(there: dict[str, Any], asked: dict[str, Any], folder: Path) -> None:
@@ -139,6 +150,8 @@ def difference(kept: dict, asked: dict) -> str:
     >>> difference({"recipe": {"epochs": 3}}, {"recipe": {"epochs": 5}})
     'epochs=3, but epochs=5 was asked for'
     """
+    if not isinstance(kept, dict):
+        return shown(kept)
     for name in kept | asked:
         left, right = kept.get(name), asked.get(name)
         if left != right:

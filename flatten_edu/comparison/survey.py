@@ -22,10 +22,10 @@ import torch
 from ..arms import find_arm
 from ..attention import NAMES
 from ..bench.machine import peak_memory, processor
-from ..files import write_text
+from ..files import read_json, write_text
 from ..timing import Times
 from .probe import ABILITIES, SIZES, cost, label_of, mixing_case, untrained
-from .results import Results, Row, rows_of
+from .results import Results, Row, about_of, rows_of
 from .run import Run, check, in_order, settings_of, side_by_side, this_start
 
 LABELS = tuple(ability.label for ability in ABILITIES)
@@ -186,18 +186,26 @@ def read_survey(folder: str | Path) -> Survey:
             f"folder must hold a finished survey, but {path} is not there; "
             "flatten-edu probe --all makes one"
         )
-    kept = json.loads(path.read_text(encoding="utf-8"))
-    about = json.loads(Path(folder, "comparison.json").read_text(encoding="utf-8"))
-    times = kept["times"]
-    times |= {"sizes": tuple(times["sizes"])}
-    times |= {"seconds": {name: tuple(found) for name, found in times["seconds"].items()}}
-    return Survey(
-        tuple(kept["arms"]),
-        rows_of(Path(folder, "results.jsonl")),
-        kept["entropy"],
-        kept["rank"],
-        Times(**times),
-        {name: tuple(found) for name, found in kept["memory"].items()},
-        about["starts"],
-        kept["notes"],
+    kept, rows = read_json(path), rows_of(Path(folder, "results.jsonl"))
+    starts = about_of(Path(folder))["starts"]
+    try:
+        return survey_of(kept, rows, starts)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is damaged ({type(error).__name__}: {error})") from error
+
+
+def survey_of(kept: dict[str, Any], rows: list[Row], starts: list[dict[str, Any]]) -> Survey:
+    """A survey of what survey.json says beside the runs."""
+    times = kept["times"] | {"sizes": tuple(map(int, kept["times"]["sizes"]))}
+    arms = tuple(map(str, kept["arms"]))
+    seconds, memory = (
+        {name: tuple(map(float, table[name])) for name in arms}
+        for table in (times["seconds"], kept["memory"])
     )
+    entropy, rank = (
+        {name: None if table[name] is None else float(table[name]) for name in arms}
+        for table in (kept["entropy"], kept["rank"])
+    )
+    notes = [str(note) for note in kept["notes"]]
+    times = Times(**times | {"seconds": seconds, "where": str(times["where"])})
+    return Survey(arms, rows, entropy, rank, times, memory, starts, notes)

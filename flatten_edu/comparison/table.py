@@ -29,8 +29,8 @@ def summarise(rows: Sequence[Row], task: str, arms: Sequence[str]) -> list[list[
                 per_cent(runs, "test_accuracy"),
                 per_cent(runs, "mean_iou"),
                 str(len(runs)),
-                f"{average(runs, 'seconds'):.0f}",
-                f"{runs[0]['parameters']:,}",
+                cell(runs, "seconds", ".0f"),
+                cell(runs, "parameters", ",.0f"),
                 cell(runs, "entropy", ".2f"),
                 cell(runs, "rank", ".0f"),
                 cell(runs, "equivalent_rank", ".0f"),
@@ -59,7 +59,7 @@ def average(runs: Sequence[Row], name: str) -> float:
 
 def cell(runs: Sequence[Row], name: str, form: str) -> str:
     """A mean in this form, or a dash where the arm has no such thing."""
-    return "-" if any(row[name] is None for row in runs) else format(average(runs, name), form)
+    return "-" if any(row.get(name) is None for row in runs) else format(average(runs, name), form)
 
 
 def filled(lines: Sequence[Sequence[str]]) -> list[list[str]]:

@@ -27,6 +27,7 @@ from ..files import (
     hold,
     let_go,
     parts_left,
+    read_json,
     save_weights,
     write_text,
     written_whole,
@@ -174,13 +175,11 @@ def read_run(path: Path) -> dict:
         FileNotFoundError: if the folder holds no run.
     """
     try:
-        about = json.loads((path / "run.json").read_text(encoding="utf-8"))
+        about = read_json(path / "run.json")
     except (FileNotFoundError, NotADirectoryError):
         raise FileNotFoundError(
             f"output {path} holds no run to go on with; leave out --resume to start one"
         ) from None
-    except ValueError as error:
-        raise ValueError(f"{path / 'run.json'} is damaged ({error})") from error
     words = {"model": (str, type(None)), "arm": (str, type(None)), "data": str, "options": dict}
     return {"arm": None} | checked(about, path / "run.json", recipe=dict, seed=int, **words)
 

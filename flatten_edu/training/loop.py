@@ -28,6 +28,9 @@ from .recipe import Recipe
 
 # How often the loss is looked at: on a GPU a look waits for all work before it.
 LOOK = 20
+# What is measured after each epoch.
+METRICS = ("train_loss", "validation_loss", "validation_accuracy", "test_loss", "test_accuracy",
+           "learning_rate", "seconds")  # fmt: skip
 
 
 @dataclass
@@ -217,6 +220,17 @@ class Loop:
             self.position = Position(
                 *(state[name] for name in ("epoch", "step", "loss", "seconds", "rows"))
             )
+            self.check_position()
+
+    def check_position(self) -> None:
+        """Raise a ValueError unless the place is one that this run can stand at."""
+        place, kinds = self.position, (int, float)
+        within = 0 <= place.epoch <= self.recipe.epochs and 0 <= place.step < self.steps
+        told = all(isinstance(row[name], kinds) for row in place.rows for name in METRICS)
+        if not (
+            within and told and len(place.rows) == place.epoch and isinstance(place.seconds, kinds)
+        ):
+            raise ValueError("no place of this run")
 
     def seconds(self) -> float:
         """Time that the run has taken, over all its parts, measuring included."""

@@ -1,5 +1,8 @@
 """Strange arguments, and the judge of what comes of them: a value, or one clear line."""
 
+import copy
+import json
+import random
 import re
 import time
 import traceback
@@ -87,3 +90,55 @@ def judge(call, names, seconds: float = 20.0):
     finally:
         assert time.monotonic() - start < seconds, "it takes too long"
     return value
+
+
+def damaged(content: bytes, source: random.Random) -> bytes:
+    """The file cut off, with bytes changed, taken out or put in."""
+    kind = source.randrange(5)
+    place = source.randrange(len(content))
+    if kind == 0:
+        return content[:place]
+    if kind == 1:
+        return content[:place] + source.randbytes(source.randrange(1, 64)) + content[place:]
+    if kind == 2:
+        return content[:place] + content[place + source.randrange(1, 64) :]
+    if kind == 3:
+        return source.randbytes(source.randrange(1, 2000))
+    changed = bytearray(content)
+    near = len(content) if source.randrange(2) else min(len(content), 400)
+    for _ in range(source.randrange(1, 9)):
+        changed[source.randrange(near)] = source.randrange(256)
+    return bytes(changed)
+
+
+# What stands in the place of an entry: every kind of JSON, and text that few expect.
+ENTRIES = (None, True, 0, -1, 3, 1e308, 10**30, float("nan"), "", "x", "..", "a\nb", "\ud800", "\0",
+           [], {}, [[]], [None], ["x"], {"x": None}, {"": {}})  # fmt: skip
+
+
+def twisted(value, source: random.Random):
+    """The same JSON with one entry taken out, doubled, or with something else in its place."""
+    if source.random() < 0.02 or not isinstance(value, (dict, list)) or not value:
+        return source.choice(ENTRIES)
+    value = copy.copy(value)
+    keys = list(value) if isinstance(value, dict) else range(len(value))
+    key = source.choice(keys)
+    kind = source.randrange(8)
+    if kind == 0:
+        del value[key]
+    elif kind == 1 and isinstance(value, list):
+        value.append(value[key])
+    elif kind == 2:
+        value[key] = source.choice(ENTRIES)
+    else:
+        value[key] = twisted(value[key], source)
+    return value
+
+
+def damaged_json(value, source: random.Random) -> bytes:
+    """A file of JSON with a twisted entry, or with damaged bytes."""
+    if source.randrange(3) == 0:
+        return damaged(json.dumps(value).encode(), source)
+    for _ in range(source.randrange(1, 4)):
+        value = twisted(value, source)
+    return json.dumps(value).encode()

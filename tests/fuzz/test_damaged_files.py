@@ -15,7 +15,7 @@ import zipfile
 import pytest
 import torch
 from safetensors.torch import save_file
-from strange import judge
+from strange import damaged, judge
 
 import flatten_edu as fe
 from flatten_edu.__main__ import main
@@ -88,25 +88,6 @@ def hostile_files(folder) -> dict[str, bytes]:
         "about.safetensors": header({"__metadata__": {"flatten_edu": "[1, 2"}}, b""),
         "about_list.safetensors": header({"__metadata__": {"flatten_edu": "[1, 2]"}}, b""),
     }
-
-
-def damaged(content: bytes, source: random.Random) -> bytes:
-    """The file cut off, with bytes changed, taken out or put in."""
-    kind = source.randrange(5)
-    place = source.randrange(len(content))
-    if kind == 0:
-        return content[:place]
-    if kind == 1:
-        return content[:place] + source.randbytes(source.randrange(1, 64)) + content[place:]
-    if kind == 2:
-        return content[:place] + content[place + source.randrange(1, 64) :]
-    if kind == 3:
-        return source.randbytes(source.randrange(1, 2000))
-    changed = bytearray(content)
-    near = len(content) if source.randrange(2) else min(len(content), 400)
-    for _ in range(source.randrange(1, 9)):
-        changed[source.randrange(near)] = source.randrange(256)
-    return bytes(changed)
 
 
 def read(path):
