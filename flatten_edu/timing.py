@@ -24,6 +24,10 @@ Case = Callable[[int], Callable[[], object]]
 # Rounds go on for so long at each size: quick calls are measured more often than slow ones.
 _SECONDS = 0.3
 
+# The time of this thread alone, which other programs hardly disturb. Windows counts it in steps of
+# 16 ms, too coarse for a single call: there it is the time on the wall.
+own_time = time.perf_counter if os.name == "nt" else time.thread_time
+
 SIZES = (49, 100, 196, 324, 576, 784, 1600, 3136, 12544)
 
 
@@ -147,8 +151,8 @@ def samples(
         calls: name -> what to time.
         rounds: at least so many.
         seconds: rounds go on until these are used; None means `_SECONDS`.
-        clock: what tells the time; None is `time.perf_counter`. `time.thread_time` counts only
-            while this thread runs, which other programs disturb less.
+        clock: what tells the time; None is `time.perf_counter`. `own_time` counts only while
+            this thread runs, which other programs disturb less.
         finish: belongs to each measured call, such as waiting for a GPU.
         progress: is called with the number of each round that is over, from 1 on.
 

@@ -1,6 +1,8 @@
 """Measurements of time: fair, on one thread, and read right."""
 
 import itertools
+import os
+import time
 
 import pytest
 import torch
@@ -26,6 +28,13 @@ def test_cases_run_in_turn_and_the_median_counts(monkeypatch):
     assert times.seconds == {"a": (1.0, 1.0), "b": (1.0, 1.0)}
     assert torch.get_num_threads() == before
     assert lines == ["N = 4: a 1 s, b 1 s", "N = 9: a 1 s, b 1 s"]
+
+
+def test_own_time_stands_still_while_other_programs_run():
+    start = timing.own_time()
+    time.sleep(0.05)
+    coarse = os.name == "nt"  # there it is the time on the wall
+    assert (timing.own_time() - start >= 0.05) == coarse
 
 
 def test_the_fast_setting_leaves_out_the_largest_sizes(monkeypatch):

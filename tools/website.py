@@ -20,15 +20,8 @@ from pathlib import Path
 from tools.notebooks import ROOT, read
 
 MATHJAX = "django-static-mathjax"  # on PyPI: MathJax 3 as plain files, no Django needed
-PAGES = {
-    "README.md": "index.md",
-    "docs/glossary.md": "docs/glossary.md",
-    "docs/teachers.md": "docs/teachers.md",
-    "CONTRIBUTING.md": "CONTRIBUTING.md",
-}
-# Pictures that stand on those pages.
-PICTURES = ("docs/pictures/figure4.png", "results/textures/arms.png")
 LOOK = ROOT / "tools" / "site"
+PICTURE = re.compile(r"!\[[^\]]*\]\(([^)\s]+)\)")
 
 
 def build(target: Path) -> None:
@@ -52,13 +45,15 @@ def build(target: Path) -> None:
 
 def gather(pages: Path) -> None:
     """Copy everything that becomes a page or stands on one."""
-    for source, name in PAGES.items():
+    for source, name in texts().items():
+        text = (ROOT / source).read_text(encoding="utf-8")
         target = pages / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(linked((ROOT / source).read_text(encoding="utf-8"), source), "utf-8")
-    for name in PICTURES:
-        (pages / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, pages / name)
+        target.write_text(folded(linked(text, source)), encoding="utf-8")
+        for picture in PICTURE.findall(text):
+            place = target.parent / picture
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy((ROOT / source).parent / picture, place)
     (pages / "notebooks").mkdir()
     for path in chapters():
         shutil.copy(path, pages / "notebooks" / path.name)
@@ -66,6 +61,12 @@ def gather(pages: Path) -> None:
     for path in LOOK.glob("*.[cj]s*"):
         shutil.copy(path, pages / "assets" / path.name)
     shutil.copy(mathjax(), pages / "assets" / "mathjax.js")
+
+
+def texts() -> dict[str, str]:
+    """The Markdown that becomes pages, and the pages' names."""
+    guides = {f"docs/{path.name}": f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")}
+    return {"README.md": "index.md", "CONTRIBUTING.md": "CONTRIBUTING.md", **guides}
 
 
 def linked(text: str, source: str) -> str:
@@ -77,10 +78,15 @@ def linked(text: str, source: str) -> str:
         if re.match(r"[a-z]+:|#", address):
             return match[0]
         name = (home / address.partition("#")[0]).resolve().relative_to(ROOT).as_posix()
-        there = name in PAGES or (name.endswith(".ipynb") and name.count("/") == 1)
+        there = name in texts() or (name.endswith(".ipynb") and name.count("/") == 1)
         return match[0] if there else words
 
     return re.sub(r"(?<!!)\[([^\]]+)\]\(([^)\s]+)\)", keep, text)
+
+
+def folded(text: str) -> str:
+    """The same, with Markdown read as such in what a reader unfolds."""
+    return text.replace("<details>", '<details markdown="1">')
 
 
 def chapters() -> list[Path]:
@@ -91,8 +97,10 @@ def chapters() -> list[Path]:
 def navigation(pages: Path) -> list[dict]:
     """What stands in the menu: the chapters by their own titles, then the other pages."""
     course = [{title(path): f"notebooks/{path.name}"} for path in chapters()]
-    more = [{"Glossary": "docs/glossary.md"}, {"For teachers": "docs/teachers.md"},
-            {"Contributing": "CONTRIBUTING.md"}]  # fmt: skip
+    names = sorted(name for name in texts().values() if name != "index.md")
+    more = [
+        {(pages / name).read_text("utf-8").splitlines()[0].lstrip("# "): name} for name in names
+    ]
     return [{"Home": "index.md"}, {"The course": course}, {"More": more}]
 
 

@@ -4,8 +4,9 @@ import re
 
 import pytest
 
+from tools.ledger import claims
 from tools.notebooks import read
-from tools.website import build, chapters, linked
+from tools.website import build, chapters, linked, texts
 
 pytestmark = [pytest.mark.browser, pytest.mark.long]
 
@@ -59,7 +60,7 @@ def test_a_chapter_needs_nothing_from_outside_draws_its_mathematics_and_moves(vi
     assert (page.failed, page.asked, page.complaints) == ([], [], [])
 
 
-@pytest.mark.parametrize("name", ["index", "docs/glossary", "docs/teachers", "CONTRIBUTING"])
+@pytest.mark.parametrize("name", [name.removesuffix(".md") for name in texts().values()])
 def test_every_other_page_needs_nothing_from_outside_and_its_links_lead_somewhere(
     visit, site, name
 ):
@@ -74,6 +75,16 @@ def test_every_other_page_needs_nothing_from_outside_and_its_links_lead_somewher
             file = site.__class__(address.removeprefix("file://"))
             assert file.is_file(), f"{name} links to {address}"
     assert (page.failed, page.asked, page.complaints) == ([], [], [])
+
+
+def test_the_ledger_unfolds_as_a_table(visit):
+    page = visit("index.html")
+    table = page.locator("details table")
+    assert not table.is_visible()
+    page.get_by_text("The ledger", exact=True).click()
+    rows = [row.inner_text() for row in table.locator("tbody tr").all()]
+    assert len(rows) == len(claims())
+    assert all(claim.verdict in row for claim, row in zip(claims(), rows, strict=True))
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
