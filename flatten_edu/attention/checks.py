@@ -1,6 +1,6 @@
 """What every mechanism expects of its input, and the one line that says what was wrong instead."""
 
-import math
+import sys
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
@@ -112,8 +112,8 @@ def check_power(p: float) -> None:
     """Raise a ValueError in one line unless p is a finite number of at least 1."""
     if isinstance(p, bool) or not isinstance(p, (int, float)):
         raise TypeError(f"p must be a number of at least 1, not {shown(p)}; the paper uses p=3")
-    if not (math.isfinite(p) and p >= 1):
-        raise ValueError(f"p must be finite and at least 1, but is {p}; the paper uses p=3")
+    if not 1 <= p <= sys.float_info.max:
+        raise ValueError(f"p must be finite and at least 1, but is {shown(p)}; the paper uses p=3")
 
 
 def check_grid(grid: int | tuple[int, int] | None, why: str = "grid") -> tuple[int, int]:
