@@ -62,7 +62,7 @@ FOUND = {
         "map must be finite to have singular values",
     ),
     "a grid that is not the tokens'": (
-        lambda: mixing("agent", (1, 3))(Q, Q, Q),
+        lambda: mixing("mala", (3, 3))(Q, Q, Q),
         "grid must have a place for each of the q 4 tokens",
     ),
     "an arm that is a number": (lambda: arms.find_arm(3), "name of an arm must be a word"),
