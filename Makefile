@@ -11,7 +11,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help lab check lint unit test test-long test-oldest pictures doctor notebooks exercises ledger site clean
+.PHONY: help lab check lint unit test test-long test-oldest test-odd pictures doctor notebooks exercises ledger site clean
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -52,6 +52,9 @@ test-long: test $(SITE)  ## the tests that take minutes as well
 test-oldest: $(OLDEST)/.installed  ## the units with the oldest versions allowed, in an environment of its own
 	@$(OLDEST)/bin/python -m pip list --disable-pip-version-check | grep -iE '^(torch|einops|numpy|ipywidgets|jupyterlab|matplotlib) '
 	OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest -n $(WORKERS) -m "not browser and not notebook and not slow and not long"
+
+test-odd: $(STAMP)  ## the units in odd homes: other order or folder, a wheel, no HOME, nowhere to write
+	$(BIN)/python -m tools.odd_homes --workers $(WORKERS)
 
 $(OLDEST)/.installed: pyproject.toml constraints-oldest.txt
 	$(PYTHON) -m venv $(OLDEST)

@@ -26,3 +26,10 @@ def need(module: str, extra: str = "train") -> ModuleType:
             f'{missing} is not installed; it comes with: pip install "flatten-edu[{extra}]"',
             name=missing,
         ) from error
+    except ImportError as error:  # it is there, and what it needs is of another version
+        name, reason = module.split(".")[0], " ".join(str(error).split())
+        raise ImportError(
+            f"{name} is installed and cannot be imported ({reason}); install again: "
+            f'pip install --upgrade "flatten-edu[{extra}]"',
+            name=name,
+        ) from error

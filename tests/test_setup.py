@@ -10,14 +10,17 @@ from pathlib import Path
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.version import Version
+
+import flatten_edu.extras
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 
 
-def pins():
-    lines = (ROOT / "constraints.txt").read_text().splitlines()
+def pins(name="constraints.txt"):
+    lines = (ROOT / name).read_text().splitlines()
     parsed = [Requirement(line) for line in lines if line and not line.startswith("#")]
     return {pin.name.lower(): str(pin.specifier).removeprefix("==") for pin in parsed}
 
@@ -35,6 +38,28 @@ def test_every_range_contains_its_pin(wanted):
 
 def test_every_pin_is_wanted_by_somebody():
     assert set(pins()) == {wanted.name.lower() for wanted in ranges()}
+
+
+def test_the_oldest_versions_are_the_lower_ends_of_the_ranges():
+    """Tools for developers may be new; pyarrow stands there for what datasets leaves open."""
+    oldest = pins("constraints-oldest.txt")
+    assert oldest.pop("pyarrow")
+    extras = [*EXTRAS["lab"], *EXTRAS["train"]]
+    wanted = {Requirement(line) for line in [*PROJECT["dependencies"], *extras]}
+    assert {need.name for need in wanted} == set(oldest)
+    for need in wanted:
+        (least,) = (s.version for s in need.specifier if s.operator == ">=")
+        assert Version(least) == Version(oldest[need.name]), need
+
+
+def test_a_package_that_is_there_and_does_not_fit_is_told_in_one_line(tmp_path, monkeypatch):
+    (tmp_path / "unfit.py").write_text("raise ImportError('needs numpy 2\\nor newer')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ImportError) as caught:
+        flatten_edu.extras.need("unfit")
+    told = str(caught.value)
+    assert told.startswith("unfit is installed and cannot be imported (needs numpy 2 or newer)")
+    assert told.endswith('pip install --upgrade "flatten-edu[train]"')
 
 
 def test_the_core_needs_torch_and_einops_alone():
