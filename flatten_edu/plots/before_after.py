@@ -44,7 +44,7 @@ def before_after(
             y = 3.6 - 2.5 * row
             show_map(card.place(x, y, _PANEL, _PANEL), map[head], shade)
             even, rank, effective = facts[arm][row]
-            words = f"rank {rank}, effective {effective:.0f}\nevenness {even:.2f}"
+            words = f"rank {rank}, effective {effective:.0f}\nrow entropy {even:.2f}"
             card.write(x, y - 0.27, words, size=9.5, color=GREY, linespacing=1.25)
     if wanted is not None:
         x = _LEFT + _PITCH * len(maps)

@@ -63,7 +63,7 @@ def rows_of(found: Profile) -> list[tuple[str, dict[str, float]]]:
     tokens = GRID[0] * GRID[1]
     ranks = {arm: 100 * rank / tokens for arm, rank in found.rank.items() if rank is not None}
     even = {arm: 100 * value for arm, value in found.entropy.items() if value is not None}
-    return [*rows, (f"rank, of {tokens}", ranks), ("evenness of rows", even)]
+    return [*rows, (f"rank, of {tokens}", ranks), ("row entropy", even)]
 
 
 def short(arm: str) -> str:

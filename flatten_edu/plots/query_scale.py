@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ..analysis import attention_map
+from .arguments import above, asks, mechanism
 from .maps import colour_bar, mark, show_weights
 from .rows import digit_map
 from .style import COLOURS, GREY, GRID_LINE, INK, SHADES, Card, percent
@@ -21,6 +22,7 @@ def scaled_map(mechanism: str, scale: float):
     return attention_map(scale * tokens.q, tokens.k, mechanism)[0, 0]
 
 
+@asks(mechanism=mechanism, scale=above(0))
 @cache
 def moved_weight(mechanism: str, scale: float) -> float:
     """Which part of a row's weight lies elsewhere when queries are `scale` times as long.
@@ -34,14 +36,13 @@ def moved_weight(mechanism: str, scale: float) -> float:
     return float(change.abs().sum(-1).mean() / 2)
 
 
+@asks(scale=above(0))
 def query_scale(scale: float = 1) -> Card:
     """A row of the softmax and of the focused map, and how much of all rows has moved.
 
     Args:
         scale: factor on every query, above 0.
     """
-    if not scale > 0:
-        raise ValueError(f"scale must be above 0, but is {scale}")
     moved = {m: moved_weight(m, scale) for m in ("softmax", "focused")}
     card = Card(
         _title(scale, moved["softmax"]),
@@ -61,11 +62,7 @@ def query_scale(scale: float = 1) -> Card:
     colour_bar(card, shown, 0.2, 0.6, 3.3, (-2, 0, 2, 4), ("≤ ¼", "1", "4", "≥ 16"))
     _curves(card.place(4.4, 0.62, 3.38, 2.5), scale)
     card.write(3.85, 3.24, "weight that has moved", 10.5, color=INK)
-    card.alt = (
-        f"With queries {_factor(scale)} times as long, {percent(moved['softmax'])} of the weight "
-        f"of a softmax row lies elsewhere, and {moved['focused']:.0e} of a focused row. Two maps "
-        "of one patch's attention, and a log-log plot of the moved weight against the factor."
-    )
+    card.alt = _alt(scale, moved)
     return card
 
 
@@ -73,6 +70,16 @@ def _title(scale: float, moved: float) -> str:
     if scale == 1:
         return "Make all queries longer or shorter: which map moves?"
     return f"Queries × {_factor(scale)}: softmax moves {percent(moved)} of its weight, focused none"
+
+
+def _alt(scale: float, moved: dict[str, float]) -> str:
+    picture = "Two maps of one patch's attention, and a log-log plot of moved weight by factor."
+    if scale == 1:
+        return f"Queries as they are, so no weight has moved. {picture}"
+    return (
+        f"With queries {_factor(scale)} times as long, {percent(moved['softmax'])} of the weight "
+        f"of a softmax row lies elsewhere, and {moved['focused']:.0e} of a focused row. {picture}"
+    )
 
 
 def _factor(scale: float) -> str:
