@@ -123,7 +123,7 @@ def is_expected(error: Exception) -> bool:
     ours = trace is not None and str(trace.tb_frame.f_globals.get("__name__", "")).startswith(
         "flatten_edu"
     )
-    return ours and isinstance(error, (ValueError, TypeError, ImportError))
+    return ours and isinstance(error, (ValueError, TypeError, ImportError, MemoryError))
 
 
 if __name__ == "__main__":

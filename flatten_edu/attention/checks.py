@@ -24,12 +24,17 @@ def shown(value: object, most: int = 60) -> str:
     return line if len(line) <= most else f"{line[: most - 3]}..."
 
 
-def check_whole(name: str, value: int, least: int = 1) -> None:
-    """Raise a ValueError in one line unless the value is a whole number of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**31:
+def check_whole(name: str, value: int, least: int = 1, most: int = 2**16) -> None:
+    """Raise a ValueError in one line unless the value is a whole number from least to most.
+
+    What is larger was a mistake, and would fill any memory.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise ValueError(
             f"{name} must be a whole number of at least {least}, but is {shown(value)}"
         )
+    if value > most:
+        raise ValueError(f"{name} must be at most {most:,}, but is {shown(value)}")
 
 
 def check_flag(name: str, value: bool | None, none: str = "") -> None:

@@ -45,7 +45,7 @@ class Backbone(nn.Module):
         super().__init__()
         for name, value in (("in_chans", in_chans), ("width", width)):
             check_whole(name, value)
-        check_whole("num_classes", num_classes, least=0)
+        check_whole("num_classes", num_classes, least=0, most=2**24)
         check_flag("qkv_bias", qkv_bias)
         self.img_size, self.in_chans, self.width = image_size(img_size, 1), in_chans, width
         self.attention = per_block(attention, depths, self.published)
@@ -78,7 +78,7 @@ class Backbone(nn.Module):
 
     def reset_classifier(self, num_classes: int) -> None:
         """A fresh head for this many classes; 0 leaves it out."""
-        check_whole("num_classes", num_classes, least=0)
+        check_whole("num_classes", num_classes, least=0, most=2**24)
         self.num_classes = num_classes
         like = next(self.parameters())
         self.head = nn.Identity()

@@ -52,7 +52,7 @@ class DeiT(Backbone):
         init_std: float = 0.02,
         **shared,
     ):
-        check_whole("depth", depth)
+        check_whole("depth", depth, most=1000)
         check_whole("patch_size", patch_size)
         check_flag("class_token", class_token)
         check_numbers("mlp_ratio", (mlp_ratio,))

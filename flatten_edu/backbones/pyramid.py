@@ -80,7 +80,7 @@ class Pyramid(Backbone):
     ):
         stages = len(widths) if isinstance(widths, (list, tuple)) else len(self.published)
         for name, value in (("widths", widths), ("depths", depths), ("heads", heads)):
-            check_stages(name, value, stages)
+            check_stages(name, value, stages, most=1000 if name == "depths" else 2**16)
         if not isinstance(mlp_ratios, (list, tuple)) or len(mlp_ratios) != stages:
             raise ValueError(f"mlp_ratios must be {stages} numbers, but is {shown(mlp_ratios)}")
         check_numbers("mlp_ratios", mlp_ratios)
@@ -177,11 +177,11 @@ class Pyramid(Backbone):
         return [rearrange(x, "b y x c -> b c y x") for x in self.maps(images)]
 
 
-def check_stages(name: str, values: Sequence[int], stages: int) -> None:
-    """Raise a ValueError in one line unless there is one whole number from 1 a stage."""
+def check_stages(name: str, values: Sequence[int], stages: int, most: int = 2**16) -> None:
+    """Raise a ValueError in one line unless there is one whole number from 1 to most a stage."""
     if not isinstance(values, (list, tuple)) or len(values) != stages or not stages:
         raise ValueError(
             f"{name} must have one entry a stage, {stages} in all, but is {shown(values)}"
         )
     for stage, value in enumerate(values, start=1):
-        check_whole(f"{name} of stage {stage}", value)
+        check_whole(f"{name} of stage {stage}", value, most=most)

@@ -44,6 +44,7 @@ def create_model(name: str, **options) -> nn.Module:
     Raises:
         ValueError: for an unknown name; the line has the nearest.
         TypeError: for an option that the family does not have; likewise.
+        MemoryError: if a network of this size does not fit into memory.
 
     >>> create_model("deit_nano", attention="softmax")(torch.randn(2, 1, 28, 28)).shape
     torch.Size([2, 10])
@@ -57,7 +58,12 @@ def create_model(name: str, **options) -> nn.Module:
                 f"{name} has no option {option!r}; did you mean {nearest(option, known)!r}? "
                 f"It takes {', '.join(known)}"
             )
-    return family(**(settings | options))
+    try:
+        return family(**(settings | options))
+    except RuntimeError as error:
+        if "allocate" not in str(error):
+            raise
+        raise MemoryError(f"{name} with these options does not fit into memory") from error
 
 
 def options_of(family: type[nn.Module]) -> list[str]:

@@ -19,7 +19,7 @@ JUNK = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(-9, 70),
-    st.sampled_from([-1, 0, 10**30, -(2**63)]),
+    st.sampled_from([-1, 0, 10**9, 2**31 - 1, 10**30, -(2**63)]),
     st.floats(),
     st.text(max_size=6),
     st.sampled_from(["", "focused", "softmax", "deit_nano", "../..", "a\nb", "\0", "none"]),
@@ -112,8 +112,8 @@ def damaged(content: bytes, source: random.Random) -> bytes:
 
 
 # What stands in the place of an entry: every kind of JSON, and text that few expect.
-ENTRIES = (None, True, 0, -1, 3, 1e308, 10**30, float("nan"), "", "x", "..", "a\nb", "\ud800", "\0",
-           [], {}, [[]], [None], ["x"], {"x": None}, {"": {}})  # fmt: skip
+ENTRIES = (None, True, 0, -1, 3, 1e308, 10**9, 10**30, float("nan"), "", "x", "..", "a\nb",
+           "\ud800", "\0", [], {}, [[]], [None], ["x"], {"x": None}, {"": {}})  # fmt: skip
 
 
 def twisted(value, source: random.Random):

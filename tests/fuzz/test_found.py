@@ -8,6 +8,7 @@ import torch
 
 import flatten_edu as fe
 from flatten_edu import arms
+from flatten_edu.backbones.registry import _MODELS, register
 from flatten_edu.gallery import mixing
 
 Q = torch.rand(1, 1, 4, 4)
@@ -70,6 +71,18 @@ FOUND = {
         lambda: fe.create_model("deit_nano", img_size=2**40),
         "img_size must be",
     ),
+    "a billion blocks": (
+        lambda: fe.create_model("deit_nano", depth=10**9),
+        "depth must be at most 1,000, but is 1000000000",
+    ),
+    "a stage of a billion blocks": (
+        lambda: fe.create_model("pvt_tiny", depths=(1, 10**9, 1, 1)),
+        "depths of stage 2 must be at most 1,000",
+    ),
+    "a billion channels": (
+        lambda: fe.attention.SelfAttention(10**9, 7),
+        "width must be at most 65,536",
+    ),
     "a chance of NaN": (
         lambda: fe.create_model("deit_nano", drop_path=float("nan")),
         "drop_path must be at least 0 and below 1",
@@ -92,3 +105,16 @@ def test_a_call_that_once_ended_inside_gets_its_line(name):
     with pytest.raises((ValueError, TypeError)) as caught:
         call()
     assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_network_that_does_not_fit_into_memory_gets_its_line():
+    class TooLarge(torch.nn.Module):
+        def __init__(self):
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to take 4 TB")
+
+    try:
+        register("too_large", TooLarge)
+        with pytest.raises(MemoryError, match="too_large with these options does not fit"):
+            fe.create_model("too_large")
+    finally:
+        _MODELS.pop("too_large")
