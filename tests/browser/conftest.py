@@ -84,6 +84,7 @@ def new_page(browser) -> Iterator[Callable[..., Any]]:
 
     def make(**options: Any) -> Any:
         context = browser.new_context(viewport={"width": 1200, "height": 900}, **options)
+        context.set_default_timeout(90_000)  # what a busy machine may take
         contexts.append(context)
         page = context.new_page()
         page.complaints = []
@@ -131,7 +132,7 @@ class Server:
         )
         self._wait()
 
-    def _wait(self, seconds: float = 120) -> None:
+    def _wait(self, seconds: float = 300) -> None:
         end = time.monotonic() + seconds
         while time.monotonic() < end and self.process.poll() is None:
             try:
@@ -155,7 +156,11 @@ class Server:
     def stop(self) -> None:
         """End the server, and with it its kernels."""
         self.process.terminate()
-        self.process.wait(30)
+        try:
+            self.process.wait(60)
+        except subprocess.TimeoutExpired:  # on a busy machine; its kernels look after themselves
+            self.process.kill()
+            self.process.wait()
         self.log.close()
 
 
@@ -176,7 +181,7 @@ class Lab:
         self.server.set("apputils-extension/themes", theme=f"JupyterLab {theme}")
         page = self.new_page()
         page.goto(self.server.url(f"lab/tree/{copy.name}") + "&reset")
-        page.wait_for_selector(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell", timeout=60_000)
+        page.wait_for_selector(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell", timeout=180_000)
         return page
 
     def command(self, page: Any, name: str, seconds: float = 300) -> None:
