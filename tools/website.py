@@ -17,6 +17,8 @@ import tempfile
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
+from nbformat import NotebookNode, write
+
 from tools.notebooks import ROOT, read
 
 MATHJAX = "django-static-mathjax"  # on PyPI: MathJax 3 as plain files, no Django needed
@@ -56,7 +58,7 @@ def gather(pages: Path) -> None:
             shutil.copy((ROOT / source).parent / picture, place)
     (pages / "notebooks").mkdir()
     for path in chapters():
-        shutil.copy(path, pages / "notebooks" / path.name)
+        write(chapter(path), pages / "notebooks" / path.name)
     (pages / "assets").mkdir()
     for path in LOOK.glob("*.[cj]s*"):
         shutil.copy(path, pages / "assets" / path.name)
@@ -82,6 +84,16 @@ def linked(text: str, source: str) -> str:
         return match[0] if there else words
 
     return re.sub(r"(?<!!)\[([^\]]+)\]\(([^)\s]+)\)", keep, text)
+
+
+def chapter(path: Path) -> NotebookNode:
+    """A notebook whose links lead to pages of the site; mkdocs renames those of Markdown alone."""
+    notebook = read(path)
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            text = linked(cell.source, path.relative_to(ROOT).as_posix())
+            cell.source = re.sub(r"(\]\((?![a-z]+:)[^)\s]+)\.(ipynb|md)\b", r"\1.html", text)
+    return notebook
 
 
 def folded(text: str) -> str:

@@ -42,8 +42,15 @@ def visit(new_page, site):
     return make
 
 
+def broken_links(page, site):
+    """The addresses on a page that lead to no file of the site."""
+    addresses = page.locator("article a[href]").evaluate_all("all => all.map(link => link.href)")
+    files = [a.partition("#")[0] for a in addresses if a.startswith("file:")]
+    return [file for file in files if not site.__class__(file.removeprefix("file://")).is_file()]
+
+
 @pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
-def test_a_chapter_needs_nothing_from_outside_draws_its_mathematics_and_moves(visit, path):
+def test_a_chapter_needs_nothing_from_outside_draws_its_mathematics_and_moves(visit, site, path):
     page = visit(f"notebooks/{path.stem}.html")
     text = page.locator("article").inner_text()
     has_tex = any("$" in c.source for c in read(path).cells if c.cell_type == "markdown")
@@ -57,6 +64,7 @@ def test_a_chapter_needs_nothing_from_outside_draws_its_mathematics_and_moves(vi
     last = slider.evaluate("input => input.value === input.max")
     page.keyboard.press("ArrowLeft" if last else "ArrowRight")
     assert picture.get_attribute("alt") != before
+    assert broken_links(page, site) == []
     assert (page.failed, page.asked, page.complaints) == ([], [], [])
 
 
@@ -69,11 +77,7 @@ def test_every_other_page_needs_nothing_from_outside_and_its_links_lead_somewher
         "all => all.filter(image => !image.naturalWidth).map(image => image.src)"
     )
     assert broken == []
-    for link in page.locator("article a[href]").all():
-        address = link.evaluate("link => link.href").partition("#")[0]
-        if address.startswith("file:"):
-            file = site.__class__(address.removeprefix("file://"))
-            assert file.is_file(), f"{name} links to {address}"
+    assert broken_links(page, site) == []
     assert (page.failed, page.asked, page.complaints) == ([], [], [])
 
 
