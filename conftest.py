@@ -1,6 +1,7 @@
 """What all tests stand on: names for doctests, and the fast setting for notebooks."""
 
 import os
+from importlib.metadata import PackageNotFoundError, version
 
 import pytest
 import torch
@@ -14,6 +15,23 @@ os.environ.setdefault("FLATTEN_EDU_FRAMES", "1")
 # Data that must be fetched is not: nothing waits for a network.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_DATASETS_OFFLINE", "1")
+
+
+# What the course stands on, in the order in which it is printed.
+PACKAGES = ("torch", "einops", "numpy", "matplotlib", "ipywidgets", "jupyterlab", "datasets")
+
+
+def pytest_report_header():
+    """The versions that the tests run with."""
+    return "versions: " + ", ".join(f"{name} {installed(name)}" for name in PACKAGES)
+
+
+def installed(name: str) -> str:
+    """The version of a package, or that it is not there."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not there"
 
 
 @pytest.fixture(autouse=True)
