@@ -71,22 +71,13 @@ class DepthwiseBranch(nn.Conv2d):
 
     def forward(self, v: Tensor, grid: tuple[int, int]) -> Tensor:
         """The values b (y x) (h d) seen as a map, convolved with zero padding: b (y x) (h d)."""
-        if torch.is_grad_enabled() and not torch.compiler.is_compiling():
-            return self.head_by_head(v, grid)
-        # One map of all channels with the kernels repeated: no copy of the values.
+        # One map of all channels with the kernels repeated: nothing is copied, there and back.
         heads = v.shape[-1] // self.in_channels
         weight = torch.cat([self.weight] * heads)
         bias = None if self.bias is None else torch.cat([self.bias] * heads)
         image = rearrange(v, "b (y x) c -> b c y x", y=grid[0], x=grid[1])
         local = F.conv2d(image, weight, bias, padding=self.padding, groups=v.shape[-1])  # pyright: ignore[reportArgumentType]
         return rearrange(local, "b c y x -> b (y x) c")
-
-    def head_by_head(self, v: Tensor, grid: tuple[int, int]) -> Tensor:
-        """The same, a map a head: the gradient of the kernels takes half the time then."""
-        # Channels lie last in memory, as the convolution likes it.
-        maps = rearrange(v, "b (y x) (h d) -> (b h) y x d", y=grid[0], d=self.in_channels)
-        local = super().forward(rearrange(maps, "g y x d -> g d y x"))
-        return rearrange(local, "(b h) d y x -> b (y x) (h d)", b=v.shape[0])
 
     def matrix(self, grid: tuple[int, int]) -> Tensor:
         """M_DWC of each channel, d (y x) (y x), without the bias."""

@@ -6,13 +6,16 @@ The definition is `TokenMixer.forward` with `Focused`, equations (4) to (6) and 
 the tests hold the two together. Nothing is kept from call to call, so nothing can be out of date.
 
 Most of the time beside the matrix products goes into memory that is touched for the first time.
-So there is one buffer for the queries and one for the keys, and every step is written over them;
-each head is a strided view; the heads' products are added to what the convolution gave. A query's
-factor of f_p stands in numerator and denominator: it is taken out of both, and only the 1e-6 that
-the published module adds to the denominator is divided by it.
+So a few samples at a time share one room for queries, keys and values, and every step is written
+over the last; each head is a strided view; the heads' products are added to what the convolution
+gave. The room is one piece: allocators keep what is as large as what they gave before.
+
+A query's factor of f_p stands in numerator and denominator: it is taken out of both, and only the
+1e-6 that the published module adds to the denominator is divided by it.
 """
 
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import torch
@@ -32,10 +35,12 @@ if TYPE_CHECKING:
 _PLAIN = (Tensor, nn.Parameter)
 # How many powers of ten below 1 a number may lie, and keep its digits.
 _DIGITS = {torch.float32: 30, torch.float64: 300}
+# Numbers of the queries of samples that are computed together: two megabytes in float32.
+TOGETHER = 2**19
 
 
-def fits(mixer: "TokenMixer", q: Tensor, k: Tensor, v: Tensor) -> bool:
-    """Whether `mix` may stand in for the readable form.
+def fits(mixer: "TokenMixer", *given: Tensor) -> bool:
+    """Whether `mix` may stand in for the readable form, for tokens and weights that are given.
 
     It may in evaluation, without gradients, for `Focused` itself and its own branch, in float32
     and float64. Half precision, autocast, a compiler (which fuses the readable form better), a
@@ -44,18 +49,18 @@ def fits(mixer: "TokenMixer", q: Tensor, k: Tensor, v: Tensor) -> bool:
     mechanism, branch = mixer.mechanism, mixer.depthwise
     if torch.compiler.is_compiling() or mixer.training or type(mechanism) is not Focused:
         return False
-    tensors = [q, k, v, mechanism.scale, mechanism.positional_encoding]
+    tensors = [*given, mechanism.scale, mechanism.positional_encoding]
     if branch is not None:
         if type(branch) is not DepthwiseBranch or is_watched(branch):
             return False
         tensors += [branch.weight, branch.weight if branch.bias is None else branch.bias]
-    dtype = q.dtype
+    dtype = given[0].dtype
     return (
         dtype in _DIGITS
         and all(type(tensor) in _PLAIN and tensor.dtype == dtype for tensor in tensors)
         and not (torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors))
         and not is_watched(mechanism)
-        and not _is_transformed(q.device.type)
+        and not _is_transformed(given[0].device.type)
     )
 
 
@@ -75,25 +80,56 @@ def _is_transformed(device: str) -> bool:
     )
 
 
-def owns(module: "SelfAttention") -> bool:
-    """Whether nobody else can see this module's queries, keys and values: plain projections."""
-    linears, last = (module.q, module.kv, module.proj), module.proj
-    return (
-        all(type(linear) is nn.Linear for linear in linears)
-        and not any(map(is_watched, (*linears, module.mixer)))
-        and last.weight.dtype == last.bias.dtype == module.q.weight.dtype
-        and not (torch.is_grad_enabled() and (last.weight.requires_grad or last.bias.requires_grad))
-    )
+def may_attend(module: "SelfAttention", tokens: Tensor, context: Tensor) -> bool:
+    """Whether `attend` may: plain projections that nobody watches, and none of them learns."""
+    linears = (module.q, module.kv, module.proj)
+    if any(type(linear) is not nn.Linear or is_watched(linear) for linear in linears):
+        return False
+    weights = [w for linear in linears for w in (linear.weight, linear.bias) if w is not None]
+    return not is_watched(module.mixer) and fits(module.mixer, tokens, context, *weights)  # pyright: ignore[reportArgumentType]
 
 
 def attend(
-    module: "SelfAttention", q: Tensor, k: Tensor, v: Tensor, grid: Grid, keys: Grid
+    module: "SelfAttention", tokens: Tensor, context: Tensor, grid: Grid, keys: Grid
 ) -> Tensor:
-    """The mixed and projected tokens b n c, written over q, which nobody else sees; so is k."""
-    mixer: TokenMixer = module.mixer  # pyright: ignore[reportAssignmentType]
-    mixed, proj = mix(mixer, q, k, v, grid, keys, over=True), module.proj
-    torch.addmm(proj.bias, mixed.flatten(0, 1), proj.weight.mT, out=q.view(-1, q.shape[-1]))
-    return q
+    """`SelfAttention.attend`: tokens b n c, context b m c -> b n c, with the projections."""
+    output = torch.empty_like(tokens, memory_format=torch.contiguous_format)
+    for samples in groups(tokens, context):
+        _attend(module, tokens[samples], context[samples], grid, keys, output[samples])
+    return output
+
+
+def _attend(
+    module: "SelfAttention", x: Tensor, context: Tensor, grid: Grid, keys: Grid, output: Tensor
+) -> None:
+    kv, proj, c = module.kv, module.proj, x.shape[-1]
+    weight_k, weight_v = kv.weight.split(c)
+    bias_k, bias_v = (None, None) if kv.bias is None else kv.bias.split(c)
+    sizes = x.numel(), context.numel(), context.numel()
+    q, k, v = x.new_empty(sum(sizes)).split(sizes)
+    q = project(x, module.q.weight, module.q.bias, q)
+    k = project(context, weight_k, bias_k, k)
+    v = project(context, weight_v, bias_v, v)
+    mixed = mix(module.mixer, q, k, v, grid, keys, over=True)  # pyright: ignore[reportArgumentType]
+    project(mixed, proj.weight, proj.bias, output)
+
+
+def project(x: Tensor, weight: Tensor, bias: Tensor | None, out: Tensor) -> Tensor:
+    """A linear layer, written to `out`."""
+    flat = out.view(-1, x.shape[-1])
+    if bias is None:
+        torch.mm(x.flatten(0, 1), weight.mT, out=flat)
+    else:
+        torch.addmm(bias, x.flatten(0, 1), weight.mT, out=flat)
+    return out.view(x.shape)
+
+
+def groups(*tokens: Tensor) -> Iterator[slice]:
+    """Samples that are computed together: on a CPU as many as are good for its caches."""
+    b, largest = len(tokens[0]), max(t.shape[1] * t.shape[2] for t in tokens)
+    step = TOGETHER // max(1, largest) if tokens[0].device.type == "cpu" else b
+    step = max(1, step)
+    return (slice(start, start + step) for start in range(0, max(1, b), step))
 
 
 def mix(

@@ -182,20 +182,22 @@ class SelfAttention(nn.Module):
 
         What stands in front of the grid (a class token) asks and is asked like all others.
         """
+        context = tokens if context is None else context
+        if type(self.mixer) is TokenMixer and fast.may_attend(self, tokens, context):
+            return fast.attend(self, tokens, context, grid, key_grid or grid)
         q = self.q(tokens)
-        k, v = self.keys_and_values(tokens if context is None else context)
-        if type(self.mixer) is TokenMixer and fast.fits(self.mixer, q, k, v) and fast.owns(self):
-            return fast.attend(self, q, k, v, grid, key_grid or grid)
+        k, v = keys_and_values(self.kv, context)
         return self.proj(self.mixer(q, k, v, grid, key_grid, mask))
 
-    def keys_and_values(self, context: Tensor) -> tuple[Tensor, Tensor]:
-        """k and v, b m c. As two products each has memory of its own, and the rest runs faster."""
-        kv = self.kv
-        if type(kv) is not nn.Linear or fast.is_watched(kv):
-            return kv(context).chunk(2, -1)
-        weight, bias, c = kv.weight, kv.bias, self.q.out_features
-        k = F.linear(context, weight[:c], None if bias is None else bias[:c])
-        return k, F.linear(context, weight[c:], None if bias is None else bias[c:])
+
+def keys_and_values(kv: nn.Module, context: Tensor) -> tuple[Tensor, Tensor]:
+    """k and v, b m c. As two products each has memory of its own, and the rest runs faster."""
+    if type(kv) is not nn.Linear or fast.is_watched(kv):
+        return kv(context).chunk(2, -1)
+    weights = kv.weight.chunk(2)
+    biases = (None, None) if kv.bias is None else kv.bias.chunk(2)
+    k, v = map(F.linear, (context, context), weights, biases)
+    return k, v
 
 
 def stretch(v: Tensor, tokens: int) -> Tensor:

@@ -79,20 +79,22 @@ class Sharpen(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, p: float) -> tuple[Tensor, Tensor]:
         """The two results of `sharpen_`; x stays as it is."""
-        with torch.no_grad():
-            sharp, factor = sharpen_(x.clone(), p)
+        tiny = torch.finfo(x.dtype).tiny
+        largest = reduce(x, "... d -> ... 1", "max").clamp_min(tiny)
+        unit = x / largest
+        sharp = power(unit, p)
+        factor = largest * (norm(unit) + tiny) / (norm(sharp) + tiny)
         ctx.p = p
-        ctx.save_for_backward(x, sharp, factor)
+        ctx.save_for_backward(x, largest, sharp, factor)
         return sharp, factor
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, None]:
         """dx; where a gradient of it will be asked for, by way of the definition."""
-        x, sharp, factor = ctx.saved_tensors
+        x, largest, sharp, factor = ctx.saved_tensors
         if torch.is_grad_enabled():
             again = sharpen_(x.clone(), ctx.p)
             return torch.autograd.grad(again, x, gradients, create_graph=True)[0], None
-        largest = reduce(x, "... d -> ... 1", "max").clamp_min(torch.finfo(x.dtype).tiny)
         unit = x / largest
         share = factor * gradients[1] / largest
         along = share / (norm(unit).square() * largest)
