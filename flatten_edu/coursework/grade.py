@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import torch
@@ -70,21 +70,21 @@ def grade(
     folder = Path(folder)
     paths = notebooks_below(folder)
     known = exercises() | (own_exercises(Path(own)) if own else {})
-    submissions = [read(path, known) for path in paths]
     hidden = hidden_places(paths)
 
-    def mark(submission: HandedIn) -> list[Row]:
-        name = submission.path.relative_to(folder).as_posix()
+    def mark(path: Path) -> list[Row]:
+        name = path.relative_to(folder).as_posix()
         try:
-            rows = marked(submission, name, known, seed, limits or Limits(), hidden)
+            rows = marked(read(path, known), name, known, seed, limits or Limits(), hidden)
         except Exception as error:  # nobody else's marks may depend on it
             rows = [Row(name, NONE, False, "", 0, 0, f"could not be marked: {error!r}"[:200])]
+        rows = [in_one_line(row) for row in rows]
         if told is not None:
             told(f"{name}: {sum(row.points for row in rows)} of {sum(row.of for row in rows)}")
         return rows
 
     with ThreadPoolExecutor(max(1, jobs)) as pool:
-        return [row for rows in pool.map(mark, submissions) for row in rows]
+        return [row for rows in pool.map(mark, paths) for row in rows]
 
 
 def notebooks_below(folder: Path) -> list[Path]:
@@ -139,6 +139,21 @@ def row_of(name: str, exercise: Exercise, seed: int, played: Played) -> Row:
     note = "" if result.passed else result.message.partition("\n")[0]
     points = exercise.points if result.passed else 0
     return Row(name, asked, result.passed, result.mistake or "", points, exercise.points, note)
+
+
+def in_one_line(row: Row) -> Row:
+    """The same row with line breaks and what no file of text can hold as numbers.
+
+    >>> in_one_line(Row("a\\nb.ipynb", "focus", False, "", 0, 1, "")).submission
+    'a\\\\nb.ipynb'
+    """
+    texts = {name: value for name, value in asdict(row).items() if isinstance(value, str)}
+    return replace(row, **{name: "".join(letters(value)) for name, value in texts.items()})
+
+
+def letters(text: str) -> Iterable[str]:
+    """Each letter, or its number if it is none that can be shown."""
+    return (letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def as_csv(rows: list[Row]) -> str:

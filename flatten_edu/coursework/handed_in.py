@@ -5,6 +5,7 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 LARGEST = 20 * 2**20
 
@@ -40,7 +41,8 @@ def read(path: Path, known: Collection[str]) -> HandedIn:
         notebook = json.loads(path.read_text(encoding="utf-8-sig"))
         found.cells = [source(cell) for cell in notebook["cells"] if cell["cell_type"] == "code"]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        found.problem = f"no readable notebook ({type(error).__name__}: {error})"[:200]
+        words = " ".join(f"no readable notebook ({type(error).__name__}: {error})".split())
+        found.problem = words[:200]
         return found
     found.names = {name: [name] for name in expected(notebook, found.cells, known)}
     for cell in found.cells:
@@ -61,8 +63,10 @@ def source(cell: dict) -> str:
 
 def expected(notebook: dict, cells: list[str], known: Collection[str]) -> list[str]:
     """The exercises of the chapter that the copy belongs to, and those that cells define."""
-    about = notebook.get("metadata", {}).get("flatten_edu", {})
-    listed = about.get("exercises", []) if isinstance(about, dict) else []
+    listed: Any = notebook
+    for key in ("metadata", "flatten_edu", "exercises"):
+        listed = listed.get(key) if isinstance(listed, dict) else None
+    listed = listed if isinstance(listed, list) else []
     names = [name for name in listed if isinstance(name, str) and name in known]
     for cell in cells:
         lines = cell.splitlines()
