@@ -16,9 +16,9 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from ..attention.linear import kernel_attention
-from ..attention.mechanism import Grid, Mechanism
+from ..attention.mechanism import Grid
 from ..attention.registry import register
-from .shared import Positions, on_heads
+from .shared import Placed, on_heads
 
 
 @on_heads
@@ -73,19 +73,14 @@ def sign_mixing(
     return kernel_attention(queries, keys, v, eps=1e-6)
 
 
-class PolaFormer(Mechanism):
+class PolaFormer(Placed):
     """`polaformer_attention` with what it learns: scales, powers, places of the keys."""
 
     def __init__(self, width: int, heads: int, grid: int | Grid | None, alpha: float = 4):
-        super().__init__()
+        super().__init__(width, grid)
         self.alpha = alpha
         self.scale = nn.Parameter(torch.zeros(heads, width // heads))
         self.power = nn.Parameter(torch.zeros(heads, width // heads))
-        self.positions = Positions(width, grid)
-
-    def prepare(self, q: Tensor, k: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
-        """Keys get their places."""
-        return q, self.positions(k, grid)
 
     def forward(
         self, q: Tensor, k: Tensor, v: Tensor, grid: Grid, mask: Tensor | None = None

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..attention.checks import check_grid, check_qkv, widened
 from ..attention.focused import resize_positions
-from ..attention.mechanism import Grid
+from ..attention.mechanism import Grid, Mechanism
 
 P = ParamSpec("P")
 Wide = Callable[Concatenate[Tensor, Tensor, Tensor, P], Tensor]
@@ -75,3 +75,15 @@ class Positions(nn.Module):
         """b m c -> b m c. Tokens in front of the grid's (a class token) get no place."""
         places = resize_positions(self.table, self.grid, grid)
         return k + F.pad(places, (0, 0, k.shape[1] - places.shape[1], 0)).to(k.dtype)
+
+
+class Placed(Mechanism):
+    """A mechanism whose keys get learned places before they are split into heads."""
+
+    def __init__(self, width: int, grid: int | Grid | None):
+        super().__init__()
+        self.positions = Positions(width, grid)
+
+    def prepare(self, q: Tensor, k: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
+        """Keys get their places."""
+        return q, self.positions(k, grid)

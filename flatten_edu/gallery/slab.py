@@ -12,9 +12,9 @@ attention.
 from torch import Tensor
 
 from ..attention.linear import kernel_attention
-from ..attention.mechanism import Grid, Mechanism
+from ..attention.mechanism import Grid
 from ..attention.registry import register
-from .shared import Positions, on_heads
+from .shared import Placed, on_heads
 
 
 @on_heads
@@ -39,16 +39,8 @@ def relu_linear_attention(q: Tensor, k: Tensor, v: Tensor, eps: float = 1e-6) ->
     return kernel_attention(q.relu(), k.relu(), v, eps / k.shape[2])
 
 
-class SLAB(Mechanism):
+class SLAB(Placed):
     """`relu_linear_attention` with learned places for the keys."""
-
-    def __init__(self, width: int, grid: int | Grid | None):
-        super().__init__()
-        self.positions = Positions(width, grid)
-
-    def prepare(self, q: Tensor, k: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
-        """Keys get their places."""
-        return q, self.positions(k, grid)
 
     def forward(
         self, q: Tensor, k: Tensor, v: Tensor, grid: Grid, mask: Tensor | None = None
