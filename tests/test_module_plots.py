@@ -44,11 +44,11 @@ def test_each_step_of_the_ablation_changes_what_it_is_for():
 
 def test_the_ablation_draws_the_same_numbers_whatever_was_drawn_before():
     before = torch.random.get_rng_state()
-    plots.ablation_facts.cache_clear()
+    plots.ablation_facts.__wrapped__.cache_clear()
     first = plots.ablation_facts("+ f_p")
     assert torch.random.get_rng_state().equal(before)
     torch.manual_seed(123)
-    plots.ablation_facts.cache_clear()
+    plots.ablation_facts.__wrapped__.cache_clear()
     assert plots.ablation_facts("+ f_p") == first
 
 
@@ -163,5 +163,5 @@ def test_stage_costs_draw_and_tell_the_formula():
     ratio = 2 * 112**2 / (2 * 32 + 25)
     assert f"focused saves {ratio:.0f} × in stage 1" in figure.texts[0].get_text()
     assert math.isclose(plots.mixing_cost("all", 49, 768), plots.mixing_cost("window", 49, 768))
-    with pytest.raises(ValueError, match="pixels must be a multiple of 32"):
+    with pytest.raises(ValueError, match="pixels must be at least 32, a multiple of 32"):
         plots.stage_costs(250)

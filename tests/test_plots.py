@@ -1,8 +1,10 @@
 """The course's pictures: they show the right numbers, in words too, and stay inside their card."""
 
+import ast
 import itertools
 import math
 import sys
+from pathlib import Path
 
 import matplotlib
 import numpy as np
@@ -21,6 +23,7 @@ from flatten_edu.plots import style
 from flatten_edu.plots.cost import _seconds
 from flatten_edu.plots.tokens import patches, unpatch
 from flatten_edu.timing import Times
+from tools.notebooks import read
 
 QUERIES = [(7, 8), (2, 6), (10, 5), (1, 1)]
 SIZES = (49, 196, 784, 3136, 12544)
@@ -97,6 +100,28 @@ PICTURES = {
     },
     plots.stage_costs: {"pixels": [224, 448, 896]},
 }
+
+
+def sliders_of_the_course():
+    """Pictures that chapters explore by values that are written there: place, picture, values."""
+    for path in sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb")):
+        cells = (cell.source for cell in read(path).cells if cell.cell_type == "code")
+        for node in (node for source in cells for node in ast.walk(ast.parse(source))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "fe.explore":
+                picture = ast.unparse(node.args[0])
+                if picture.startswith("plots."):
+                    written = {k.arg: ast.unparse(k.value) for k in node.keywords}
+                    yield path.stem, picture, written
+
+
+def test_every_slider_of_the_course_is_swept_here():
+    found = list(sliders_of_the_course())
+    assert len(found) > 20
+    for place, picture, written in found:
+        swept = PICTURES[getattr(plots, picture.partition(".")[2])]
+        for name, text in written.items():
+            values = swept[name] if text == "sizes" else eval(text)
+            assert set(values) <= set(swept[name]), f"{picture} of {place}: {name}"
 
 
 def states(values):
@@ -183,7 +208,9 @@ def test_figure4_has_bars_of_the_printed_heights_and_arrows_of_constant_length(p
     bars = [b for b in figure.axes[1].patches if isinstance(b, Rectangle) and b.get_fill()]
     assert [round(b.get_width() / 100, 3) for b in bars] == PAPER[p]
     arrows = {a.get_gid(): a for a in figure.axes[0].patches if isinstance(a, FancyArrowPatch)}
-    old = dict(zip(("k₁", "k₂", "k₃", "k₄"), plots.figure4.__globals__["KEYS"], strict=True))
+    old = dict(
+        zip(("k₁", "k₂", "k₃", "k₄"), plots.figure4.__wrapped__.__globals__["KEYS"], strict=True)
+    )
     for name, key in old.items():
         tip = arrows[name]._posA_posB[1]
         assert math.isclose(math.hypot(*tip), math.hypot(*key))
@@ -451,5 +478,5 @@ def test_reach_grows_by_half_a_kernel_a_layer():
         assert plots.reached(layers, size).equal(near[:, None] & near[None, :])
     assert "25 of 196 through 1 depthwise layer" in plots.reach().alt
     assert "needs 4 layers" in plots.reach().alt
-    with pytest.raises(ValueError, match="kernel_size must be at least 3"):
+    with pytest.raises(ValueError, match="kernel_size must be one of 3, 5, 7"):
         plots.reach(kernel_size=1)

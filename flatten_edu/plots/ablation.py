@@ -9,6 +9,7 @@ from matplotlib.patches import FancyArrowPatch
 
 from ..analysis import equivalent_map, mixer_map, numerical_rank, row_entropy
 from ..attention import SelfAttention
+from .arguments import asks, one_of
 from .style import COLOURS, GREY, GRID_LINE, INK, RULE, SHADES, Card
 
 # Table 4 of the paper: DeiT-T on ImageNet-1K, top-1 in per cent; softmax has 72.2.
@@ -33,6 +34,7 @@ class Facts(NamedTuple):
     rank: int
 
 
+@asks(step=one_of(*TABLE4))
 @cache
 def ablation_facts(step: str) -> Facts:
     """Parameters, mean row entropy / log N, and the rank of what multiplies one channel of V.
@@ -59,14 +61,13 @@ def ablation_facts(step: str) -> Facts:
     return Facts(count, float(row_entropy(map).mean()), int(numerical_rank(matrix)))
 
 
+@asks(step=one_of(*TABLE4))
 def ablation(step: str = "vanilla linear") -> Card:
     """The module's parts, with those that this step of table 4 has in colour.
 
     Args:
         step: "vanilla linear", "+ f_p" or "+ DWC"; each has all of the one before.
     """
-    if step not in TABLE4:
-        raise ValueError(f"step must be one of {list(TABLE4)}, but is {step!r}")
     facts, on = ablation_facts(step), list(TABLE4).index(step)
     said = {
         "vanilla linear": "Linear attention alone: 1.7 points behind softmax",

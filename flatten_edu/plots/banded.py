@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..analysis import attention_map, equivalent_map, numerical_rank
 from ..attention import depthwise_matrix
+from .arguments import asks, one_of
 from .branch import branch_kernel, show_signed
 from .maps import colour_bar
 from .style import COLOURS, GREY, GRID_LINE, INK, SHADES, Card
@@ -17,6 +18,7 @@ SIDE, CHANNELS, LIMIT = 7, 16, 0.25
 CORNER, MIDDLE = 0, 24  # tokens
 
 
+@asks(kernel_size=one_of(1, 3, 5, 7))
 def depthwise(kernel_size: int = 5) -> Card:
     """M_DWC on 7 x 7 tokens, two of its rows as maps, and the ranks with and without it.
 

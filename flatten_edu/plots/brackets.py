@@ -1,11 +1,13 @@
 """Why the brackets may move: both ways to multiply Q, K^T and V, the matrices drawn to scale."""
 
+from .arguments import asks, whole
 from .style import COLOURS, GREY, INK, RULE, SHADES, Card
 
 LARGEST = 400  # tokens that fill a row of the card
 _SCALE = 1.3 / LARGEST  # inches an entry's side
 
 
+@asks(n=whole(1), d=whole(1))
 def multiply_adds(n: int, d: int) -> tuple[int, int]:
     """Multiply-adds of (Q K^T) V and of Q (K^T V), one head: 2 n^2 d and 2 n d^2.
 
@@ -15,6 +17,7 @@ def multiply_adds(n: int, d: int) -> tuple[int, int]:
     return 2 * n * n * d, 2 * n * d * d
 
 
+@asks(n=whole(1, LARGEST), d=whole(1, 4096))
 def brackets(n: int = 196, d: int = 64) -> Card:
     """The products of both brackets as blocks whose areas are their numbers of entries.
 
@@ -22,8 +25,6 @@ def brackets(n: int = 196, d: int = 64) -> Card:
         n: number of tokens, at most 400.
         d: channels of a head.
     """
-    if not 1 <= n <= LARGEST:
-        raise ValueError(f"n must be from 1 to {LARGEST}, the largest that fits, but is {n}")
     left, right = multiply_adds(n, d)
     card = Card(
         _title(left, right, n, d),

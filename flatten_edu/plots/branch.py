@@ -8,6 +8,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.image import AxesImage
 from torch import Tensor
 
+from .arguments import asks, one_of, whole
 from .style import COLOURS, frame
 
 # Dark grey for negative, white at exactly zero, the branch's colour for positive weights.
@@ -15,6 +16,7 @@ _STOPS = ["#1A1A1A", "#8A8A8A", "#FFFFFF", "#CC79A7", "#7A1F57"]
 SIGNED = LinearSegmentedColormap.from_list("branch", _STOPS).resampled(33)
 
 
+@asks(size=one_of(1, 3, 5, 7), seed=whole(0))
 def branch_kernel(size: int = 5, seed: int = 0) -> Tensor:
     """A random kernel, size x size, of the norm that a new depthwise convolution has: 1 / sqrt(3).
 

@@ -5,12 +5,13 @@ from functools import cache
 import numpy as np
 
 from ..analysis import attention_map, numerical_rank, singular_values
+from .arguments import asks, mechanism, power, whole
+from .curves import LINES, MECHANISMS, spectrum_axes
 from .entropy import random_queries
-from .style import COLOURS, GREY, GRID_LINE, INK, SHADES, Card
-
-_LINES = {"softmax": ("-", 2.6), "linear": ("-", 2.6), "focused": ((0, (3, 1.2)), 2.2)}
+from .style import COLOURS, INK, SHADES, Card
 
 
+@asks(mechanism=mechanism, n=whole(1, 400), d=whole(1, 400), p=power)
 @cache
 def random_spectrum(mechanism: str, n: int, d: int, p: float = 3) -> tuple[np.ndarray, int]:
     """Singular values of the map of n random tokens, over the largest, and its rank.
@@ -25,6 +26,7 @@ def random_spectrum(mechanism: str, n: int, d: int, p: float = 3) -> tuple[np.nd
     return values / values[0], int(numerical_rank(map))
 
 
+@asks(n=whole(1, 196), d=whole(1, 400), p=power)
 def cliff(n: int = 196, d: int = 64, p: float = 3) -> Card:
     """Singular values of softmax, linear and focused maps on a logarithmic axis, and the bound.
 
@@ -33,7 +35,7 @@ def cliff(n: int = 196, d: int = 64, p: float = 3) -> Card:
         d: channels of queries and keys.
         p: focusing power of the focused map.
     """
-    found = {m: random_spectrum(m, n, d, p) for m in _LINES}
+    found = {m: random_spectrum(m, n, d, p) for m in MECHANISMS}
     bound = min(n, d)
     held = "the tokens are too few for a cliff" if n <= d else f"both kernels end at {bound}"
     card = Card(
@@ -42,14 +44,9 @@ def cliff(n: int = 196, d: int = 64, p: float = 3) -> Card:
         height=3.8,
     )
     axes = card.place(0.75, 0.6, 5.0, 2.4)
-    axes.set(xlim=(0, 200), yscale="log", ylim=(1e-6, 4), xticks=(1, 64, 128, 196))
-    axes.minorticks_off()
-    axes.set_yticks([1, 1e-2, 1e-4, 1e-6], ["1", "10⁻²", "10⁻⁴", "10⁻⁶"])
-    axes.set_xlabel("index", color=GREY)
-    axes.grid(axis="y", color=GRID_LINE, linewidth=0.8)
-    axes.axvline(bound, color=INK, linewidth=1.3, gid="bound")
+    spectrum_axes(axes, bound, lowest=1e-6, step=2).set_gid("bound")
     for m, (values, rank) in found.items():
-        style, width = _LINES[m]
+        style, width = LINES[m]
         index = np.arange(1, rank + 1)
         axes.plot(index, values[:rank], color=COLOURS[m], ls=style, lw=width, gid=m)
         axes.plot(rank, values[rank - 1], "o", color=COLOURS[m], mec="white", markersize=7)

@@ -7,12 +7,16 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from ..attention.checks import shown
 from ..comparison.results import rows_of
+from .arguments import asks, folder, one_of
 from .arms import arms
 from .style import Card
 
 RESULTS = Path(__file__).parents[2] / "results"
 CONTROLS = ("softmax", "focused", "focused+permuted", "focused+1x1", "focused+dwc", "dwc", "none")
+MEASURED = ("test_accuracy", "validation_accuracy", "train_loss", "entropy", "rank",
+            "effective_rank", "equivalent_rank")  # fmt: skip
 TASKS = {
     "textures": "Which material am I?",
     "copy_near": "What stands 1 down, 2 right?",
@@ -20,12 +24,14 @@ TASKS = {
 }
 
 
+@asks(folder=folder)
 def control_rows(folder: Path = RESULTS) -> list[dict[str, Any]]:
     """The finished runs of these arms on textures and two copies: a dict a run.
 
     Raises:
         FileNotFoundError: if the folder holds none, as where the package alone was installed.
     """
+    folder = Path(folder)
     found = [
         row for name in ("textures", "probes") for row in rows_of(folder / name / "results.jsonl")
     ]
@@ -34,12 +40,13 @@ def control_rows(folder: Path = RESULTS) -> list[dict[str, Any]]:
     ]
     if {row["task"] for row in rows} != set(TASKS):
         raise FileNotFoundError(
-            f"{folder} lacks results of {', '.join(TASKS)}; they come with a copy of the project, "
-            "or run flatten-edu compare"
+            f"folder {shown(str(folder))} lacks results of {', '.join(TASKS)}; they come with a "
+            "copy of the project, or run flatten-edu compare"
         )
     return rows
 
 
+@asks(task=one_of(*TASKS), arm=one_of(*CONTROLS), name=one_of(*MEASURED))
 def control_mean(task: str, arm: str, name: str = "test_accuracy") -> float:
     """The mean over seeds of what was measured: accuracies from 0 to 1, or a rank.
 

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ..timing import Times
+from .arguments import asks, made_by
 from .style import COLOURS, GREY, GRID_LINE, INK, SHADES, Card
 
 _NAMES = {"focused": "focused + DWC", "(Q Kᵀ) V": "(Q Kᵀ) V", "Q (Kᵀ V)": "Q (Kᵀ V)"}
@@ -15,6 +16,7 @@ _TICKS = (49, 196, 784, 3136, 12544)
 _LEFT, _BOTTOM, _WIDTH, _HEIGHT = 0.95, 1.14, 5.4, 2.2
 
 
+@asks(times=made_by(Times, "timing.measure"))
 def cost(times: Times) -> Card:
     """Measured times on log-log axes: the slopes, and where the last case overtakes the first.
 

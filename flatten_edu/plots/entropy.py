@@ -9,12 +9,14 @@ from matplotlib.axes import Axes
 from torch import Tensor
 
 from ..analysis import attention_map, row_entropy
+from .arguments import above, asks, mechanism, power, whole
 from .style import COLOURS, GREY, INK, RULE, SHADES, Card
 from .tokens import half_weight
 
 POWERS = np.geomspace(1, 32, 41)
 
 
+@asks(tokens=whole(1, 4096), d=whole(1, 4096), heads=whole(1, 64), seed=whole(0))
 @cache
 def random_queries(tokens: int = 196, d: int = 64, heads: int = 4, seed: int = 0) -> Tensor:
     """Random queries and keys, stacked: 2 1 h n d, in float64.
@@ -27,6 +29,7 @@ def random_queries(tokens: int = 196, d: int = 64, heads: int = 4, seed: int = 0
     return torch.randn(2, 1, heads, tokens, d, generator=generator, dtype=torch.float64)
 
 
+@asks(mechanism=mechanism, p=power, length=above(0))
 @cache
 def random_entropy(mechanism: str, p: float = 3, length: float = 1) -> float:
     """Mean row entropy / log N of a map of random queries, `length` times as long, and keys.
@@ -38,6 +41,7 @@ def random_entropy(mechanism: str, p: float = 3, length: float = 1) -> float:
     return float(row_entropy(attention_map(length * q, k, mechanism, p)).mean())
 
 
+@asks(query_length=above(0))
 def entropy(query_length: float = 2) -> Card:
     """Row entropy against p, with softmax for queries as drawn and `length` times as long.
 

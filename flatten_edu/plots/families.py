@@ -7,8 +7,9 @@ import torch
 from matplotlib.patches import FancyBboxPatch
 
 from ..attention import is_linear
-from ..backbones import create_model
+from ..backbones import create_model, list_models
 from ..complexity import CHANGED, count_parameters, multiply_adds
+from .arguments import asks, mechanism, one_of, sides
 from .style import COLOURS, GREY, GRID_LINE, INK, SHADES, Card
 
 FAMILIES = {
@@ -42,6 +43,7 @@ class Network(NamedTuple):
     multiply_adds: int
 
 
+@asks(name=one_of(*list_models()), attention=mechanism, pixels=sides(32, 4096))
 @cache
 def network(name: str, attention: str = "focused", pixels: tuple[int, int] = (224, 224)) -> Network:
     """Build a network of shapes alone and read off what it is.
@@ -61,6 +63,7 @@ def network(name: str, attention: str = "focused", pixels: tuple[int, int] = (22
     return Network(stages, count_parameters(model), multiply_adds(model, pixels))
 
 
+@asks(attention=one_of("focused", "softmax"), pixels=sides(32, 4096))
 def families(attention: str = "focused", pixels: tuple[int, int] = (224, 224)) -> Card:
     """The smallest network of each family: a tile is a block, a column a size of the grid.
 

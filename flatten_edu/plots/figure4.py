@@ -7,6 +7,7 @@ import torch
 
 from ..analysis import attention_map
 from ..attention import focus
+from .arguments import above, asks, power
 from .plane import ITALIC, Arrow, quarter_plane
 from .style import COLOURS, GREY, GRID_LINE, SHADES, Card, percent
 
@@ -29,6 +30,7 @@ def vectors(p: float = 1) -> tuple[torch.Tensor, torch.Tensor]:
     return focus(q, p), focus(k, p)
 
 
+@asks(p=power)
 def shares(p: float = 3) -> torch.Tensor:
     """The four keys' shares of the query's attention: phi_p(q) . phi_p(k_j), divided by their sum.
 
@@ -41,6 +43,7 @@ def shares(p: float = 3) -> torch.Tensor:
     return attention_map(q[None, None], k[None, None], "focused", p)[0, 0, 0]
 
 
+@asks(length=above(0))
 def softmax_shares(length: float = 1) -> torch.Tensor:
     """The shares under exp(q . k_j), with the query `length` times as long.
 
@@ -51,6 +54,7 @@ def softmax_shares(length: float = 1) -> torch.Tensor:
     return (length * k @ q[0]).softmax(-1)
 
 
+@asks(p=power)
 def figure4(p: float = 3) -> Card:
     """Figure 4 for this focusing power: arrows on arcs of constant length, shares as bars.
 

@@ -8,21 +8,18 @@ from einops import rearrange
 from torch import Tensor
 
 from ..analysis import numerical_rank, singular_values
+from .arguments import asks, one_of, whole
+from .curves import LINES, spectrum_axes
 from .maps import colour_bar, show_map
 from .photo_layers import ARM, photo_calls, trained_map
 from .same_features import angles_between
-from .style import COLOURS, GREY, GRID_LINE, INK, SHADES, Card
+from .style import COLOURS, SHADES, Card
 
 NAMES = {m: m for m in ARM} | {"equivalent": "focused + branch"}
-_LINES = {
-    "softmax": ("-", 2.6),
-    "linear": ("-", 2.6),
-    "focused": ((0, (3, 1.2)), 2.2),
-    "equivalent": ("-", 1.8),
-}
 _PLACES = ((0.2, 2.36), (1.85, 2.36), (0.2, 0.64), (1.85, 0.64))
 
 
+@asks(mechanism=one_of("softmax", "linear", "focused", "equivalent"), block=whole(1, 3))
 @cache
 def trained_ranks(mechanism: str, block: int = 3) -> Tensor:
     """The ranks of all maps in a trained network's block: 3 for heads, 3 16 for "equivalent".
@@ -35,6 +32,7 @@ def trained_ranks(mechanism: str, block: int = 3) -> Tensor:
     return numerical_rank(trained_map(mechanism, block))
 
 
+@asks(mechanism=one_of("softmax", "linear", "focused", "equivalent"), block=whole(1, 3))
 def trained_angle(mechanism: str, block: int = 3) -> float:
     """The median angle in degrees between what two patches of the photo get in a block.
 
@@ -49,6 +47,7 @@ def trained_angle(mechanism: str, block: int = 3) -> float:
     return float(angles[tuple(torch.triu_indices(len(angles), len(angles), 1))].median())
 
 
+@asks(block=whole(1, 3), head=whole(1, 3))
 def figure5(block: int = 3, head: int = 1) -> Card:
     """Maps of three trained networks on a photo, their singular values and ranks.
 
@@ -82,15 +81,10 @@ def figure5(block: int = 3, head: int = 1) -> Card:
 
 def _curves(card: Card, maps: dict[str, Tensor], ranks: dict[str, int]) -> None:
     axes = card.place(4.3, 0.62, 3.5, 3.1)
-    axes.set(xlim=(0, 200), yscale="log", ylim=(1e-17, 4), xticks=(1, 64, 128, 196))
-    axes.minorticks_off()
-    axes.set_yticks([1, 1e-4, 1e-8, 1e-12, 1e-16], ["1", "10⁻⁴", "10⁻⁸", "10⁻¹²", "10⁻¹⁶"])
-    axes.set_xlabel("index", color=GREY)
-    axes.grid(axis="y", color=GRID_LINE, linewidth=0.8)
-    axes.axvline(16, color=INK, linewidth=1.3)
+    spectrum_axes(axes, 16, lowest=1e-17, step=4)
     for m, map in maps.items():
         values = singular_values(map).numpy()
-        index, (style, width) = np.arange(1, ranks[m] + 1), _LINES[m]
+        index, (style, width) = np.arange(1, ranks[m] + 1), LINES[m]
         line = {"color": COLOURS[m], "linestyle": style, "linewidth": width, "gid": m}
         axes.plot(index, (values / values[0])[: ranks[m]], **line)
     for m, y in (("linear", 2e-12), ("focused", 8e-14), ("softmax", 3e-15), ("equivalent", 1e-16)):

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from torch import Tensor
 
 from ..analysis import attention_map
+from .arguments import above, asks
 from .style import COLOURS, GREY, GRID_LINE, INK, SHADES, Card
 
 QUERY_AT = 30  # degrees
@@ -33,6 +34,7 @@ def _directions(degrees: Tensor) -> Tensor:
     return rearrange([angles.cos(), angles.sin()], "entry n -> 1 1 n entry")
 
 
+@asks(query_length=above(0))
 def kernels(query_length: float = 1) -> Card:
     """The weight of a key against its direction, for the exponential and for the ReLU kernel.
 

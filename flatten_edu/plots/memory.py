@@ -1,5 +1,6 @@
 """What the N x N map costs in memory: squares as large as the maps, for images of rising size."""
 
+from .arguments import above, asks, one_of, whole
 from .style import COLOURS, GREY, INK, SHADES, Card
 
 SIDES = (224, 448, 896, 1792)
@@ -8,6 +9,7 @@ _EDGE = 3.1  # inches, of the largest map
 _BYTES = 4  # float32
 
 
+@asks(tokens=whole(1), heads=whole(1))
 def map_bytes(tokens: int, heads: int = 1) -> int:
     """Bytes of one layer's attention maps in float32: 4 h N^2.
 
@@ -17,6 +19,7 @@ def map_bytes(tokens: int, heads: int = 1) -> int:
     return _BYTES * heads * tokens**2
 
 
+@asks(size=above(0))
 def bytes_in_words(size: float) -> str:
     """Bytes in the unit that gives a short number.
 
@@ -30,6 +33,7 @@ def bytes_in_words(size: float) -> str:
     return f"{value:.0f} {name}" if value >= 10 else f"{value:.2g} {name}"
 
 
+@asks(side=one_of(*SIDES), patch=whole(1, 224))
 def map_memory(side: int = 448, patch: int = 16) -> Card:
     """The maps of one layer of DeiT-T (3 heads) as squares, for images of rising side.
 

@@ -8,11 +8,13 @@ from einops import rearrange
 from matplotlib.axes import Axes
 
 from ..attention import focus
+from .arguments import asks, power, within
 from .plane import Arrow, quarter_plane
 from .proposition1 import POWERS, closeness, power_axis
 from .style import COLOURS, GREY, INK, RULE, Card
 
 
+@asks(y_angle=within(0, 90), p=power, x_angle=within(0, 90))
 def pair(y_angle: float = 44, p: float = 3, x_angle: float = 20) -> Card:
     """Two arrows of length 1 in a quarter plane and their inner product against p.
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 from ..bench.peaks import Peaks
+from .arguments import asks, made_by
 from .memory import bytes_in_words
 from .style import COLOURS, GREY, GRID_LINE, INK, SHADES, Card
 
@@ -11,6 +12,7 @@ _STYLES = {"softmax, map stored": (0, (3, 1.4)), "softmax": "-", "focused": "-"}
 _NAMES = {"softmax, map stored": "softmax, map kept", "softmax": "softmax, fused"}
 
 
+@asks(measured=made_by(Peaks, "bench.peaks.layer_peaks"))
 def peaks(measured: Peaks) -> Card:
     """Peak memory of one layer on log-log axes.
 

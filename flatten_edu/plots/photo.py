@@ -21,8 +21,9 @@ from torch import Tensor
 
 from ..analysis import attention_map, equivalent_map
 from ..attention import depthwise_matrix
-from ..data import photo
+from ..data import list_photos, photo
 from ..tasks.colours import with_luma
+from .arguments import asks, one_of, power
 from .maps import colour_bar, mark
 from .style import COLOURS, RULE, SHADES, Card, frame
 from .tokens import GRID, half_weight
@@ -35,6 +36,7 @@ WEIGHTS, GREYS = colormaps["viridis"].resampled(18), 6
 LOW, HIGH = -2.0, 4.0  # log2 of a weight in shares of 1/196: from a quarter to sixteen
 
 
+@asks(name=one_of(*list_photos()))
 def photo_tokens(name: str = "astronaut") -> Tensor:
     """A photo's patches as queries, keys and values at once: 1 1 196 64, each of length 8.
 
@@ -73,6 +75,7 @@ def _even(part: Tensor) -> Tensor:
     return part / part.square().mean().sqrt()
 
 
+@asks(p=power)
 @cache
 def photo_maps(p: float = 3) -> dict[str, Tensor]:
     """The maps of the three mechanisms on the photo's tokens, and M_eq: each 196 196.
@@ -85,6 +88,7 @@ def photo_maps(p: float = 3) -> dict[str, Tensor]:
     return maps | {"equivalent": equivalent_map(maps["focused"], fitted_kernel(p), GRID)}
 
 
+@asks(p=power)
 @cache
 def fitted_kernel(p: float = 3) -> Tensor:
     """The 5 x 5 kernel that brings focused outputs nearest to softmax outputs, least squares.

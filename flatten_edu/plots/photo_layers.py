@@ -11,9 +11,10 @@ from torch import Tensor
 from .. import trained
 from ..analysis import row_entropy
 from ..calls import Call, calls
-from ..data import photo
+from ..data import list_photos, photo
 from ..tasks.colours import HINTS, SIZE, hide, labelled, with_luma, with_rgb
 from ..training.order import generator
+from .arguments import asks, one_of, power, whole
 from .maps import mark
 from .photo import LEFT, PANEL, PITCH, bar, grey_photo, overlays, show_photo
 from .photo_rows import NAMES, named, place_of
@@ -29,6 +30,7 @@ ARM = {
 THREE = ("softmax", "linear", "focused")
 
 
+@asks(name=one_of(*list_photos()), seed=whole(0))
 @cache
 def lost_colours(name: str = "astronaut", seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
     """What the networks see of a photo, what they should answer, and which patches keep colour.
@@ -41,12 +43,14 @@ def lost_colours(name: str = "astronaut", seed: int = 0) -> tuple[Tensor, Tensor
     return seen, labels[0], asked[0] < 0
 
 
+@asks(arm=one_of(*trained.ARMS))
 @cache
 def photo_calls(arm: str) -> list[Call]:
     """The attention of the three blocks of a trained network while it looks at the photo."""
     return list(calls(trained.load(arm), lost_colours()[0]).values())
 
 
+@asks(mechanism=one_of("softmax", "linear", "focused", "equivalent"), block=whole(1, 3), p=power)
 @cache
 def trained_map(mechanism: str, block: int, p: float = 3) -> Tensor:
     """The map of each head in a block, h 196 196; "equivalent" has one a channel, h 16 196 196.
@@ -62,6 +66,7 @@ def trained_map(mechanism: str, block: int, p: float = 3) -> Tensor:
     return call.map(p if mechanism == "focused" else None)[0]
 
 
+@asks(block=whole(1, 3), head=whole(1, 3), p=power, channel=whole(1, 16))
 def photo_layers(
     patch: str | tuple[int, int] = "suit",
     block: int = 1,

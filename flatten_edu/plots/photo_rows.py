@@ -3,7 +3,9 @@
 import torch
 from torch import Tensor
 
+from ..attention.checks import shown
 from ..data import photo
+from .arguments import asks, power
 from .maps import mark
 from .photo import (
     LEFT,
@@ -35,10 +37,11 @@ def place_of(patch: str | tuple[int, int]) -> tuple[int, int]:
     ((3, 6), (0, 13))
     """
     at = PATCHES.get(patch) if isinstance(patch, str) else patch
-    if at is None or not (0 <= at[0] < GRID[0] and 0 <= at[1] < GRID[1]):
+    whole = isinstance(at, (tuple, list)) and len(at) == 2 and all(type(n) is int for n in at)
+    if not whole or not (0 <= at[0] < GRID[0] and 0 <= at[1] < GRID[1]):
         raise ValueError(
             f"patch must be one of {', '.join(PATCHES)}, or (row, column) with both from 0 to 13, "
-            f"but is {patch!r}"
+            f"but is {shown(patch)}"
         )
     return at
 
@@ -48,6 +51,7 @@ def named(patch: str | tuple[int, int]) -> str:
     return f"the {patch}" if isinstance(patch, str) else f"patch {patch[0]}, {patch[1]}"
 
 
+@asks(p=power)
 def photo_rows(patch: str | tuple[int, int] = "suit", p: float = 3) -> Card:
     """A patch of the astronaut's photo and its row under softmax, linear, focused and M_eq.
 
@@ -89,6 +93,7 @@ def _words(name: str, at: tuple[int, int], half: dict[str, int], both: Tensor) -
     )
 
 
+@asks(p=power)
 def nearness(p: float = 3) -> dict[str, Tensor]:
     """How far rows and outputs are from those of softmax, for each of the 196 patches.
 

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from torch import Tensor
 
 from ..attention import focus
+from .arguments import above, asks, floats, one_of, power
 from .style import COLOURS, GREY, GRID_LINE, INK, SHADES, Card
 
 POWERS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
@@ -17,6 +18,7 @@ _STYLE = {"float32": ("-", "o"), "float16": ((0, (2.2, 1.1)), "s")}
 _FORMS = {"textbook": ("#8A8A8A", "#4D4D4D"), "library": (COLOURS["focused"], SHADES["focused"])}
 
 
+@asks(x=floats(1), p=power)
 def textbook_focus(x: Tensor, p: float) -> Tensor:
     """f_p as it stands in equation (6): right on paper, and what the library's form mends.
 
@@ -29,6 +31,7 @@ def textbook_focus(x: Tensor, p: float) -> Tensor:
     return x.norm(dim=-1, keepdim=True) / sharp.norm(dim=-1, keepdim=True) * sharp
 
 
+@asks(form=one_of("textbook", "library"), dtype=one_of(*DTYPES), p=power, size=above(0))
 @cache
 def focus_error(form: str, dtype: str, p: float, size: float = 1) -> float:
     """Relative error of f_p against float64 for features from 0 to `size`; inf where not finite.
@@ -52,6 +55,7 @@ def focus_error(form: str, dtype: str, p: float, size: float = 1) -> float:
     return error if found.isfinite().all() else float("inf")
 
 
+@asks(size=above(0))
 def precision(size: float = 1) -> Card:
     """The error of both forms in both precisions over p, for features of this size.
 

@@ -10,11 +10,13 @@ from matplotlib.axes import Axes
 from torch import Tensor
 
 from ..attention import focus
+from .arguments import asks, floats, one_of, power, whole
 from .style import COLOURS, GREY, RULE, SHADES, Card, percent
 
 POWERS = np.geomspace(1, 32, 26)
 
 
+@asks(x=floats(1), y=floats(1), p=power)
 def closeness(x: Tensor, y: Tensor, p: float) -> Tensor:
     """The inner product of phi_p(x) and phi_p(y), divided by their lengths: ... d -> ...
 
@@ -58,6 +60,7 @@ def random_pairs(features: str = "ReLU", d: int = 64, pairs: int = 4000) -> tupl
     return x, moved
 
 
+@asks(features=one_of("ReLU", "dense"), p=power, d=whole(2, 4096))
 @cache
 def shares_that_hold(features: str = "ReLU", p: float = 3, d: int = 64) -> tuple[float, float]:
     """The shares of random pairs for which this p does what proposition 1 promises for some p.
@@ -74,6 +77,7 @@ def shares_that_hold(features: str = "ReLU", p: float = 3, d: int = 64) -> tuple
     return (change[:half] > 0).double().mean().item(), (change[half:] < 0).double().mean().item()
 
 
+@asks(features=one_of("ReLU", "dense"), p=power, d=whole(2, 4096))
 def proposition1(p: float = 3, features: str = "ReLU", d: int = 64) -> Card:
     """Random pairs before and after f_p, and for how many of them this p keeps the promise.
 

@@ -6,12 +6,14 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ..analysis import attention_map, effective_rank, numerical_rank
+from .arguments import asks, mechanism, power, whole
 from .entropy import random_queries
 from .style import COLOURS, GREY, GRID_LINE, INK, SHADES, Card
 
 WIDTHS = (2, 4, 8, 16, 32, 64, 128, 256)
 
 
+@asks(mechanism=mechanism, n=whole(1, 400), d=whole(1, 400), p=power)
 @cache
 def ranks(mechanism: str, n: int = 196, d: int = 64, p: float = 3) -> tuple[int, float]:
     """Rank and effective rank of a map of random queries and keys.
@@ -30,6 +32,7 @@ def ranks(mechanism: str, n: int = 196, d: int = 64, p: float = 3) -> tuple[int,
     return int(numerical_rank(map)), float(effective_rank(map))
 
 
+@asks(n=whole(1, 196), p=power)
 def rank_bound(n: int = 196, p: float = 3) -> Card:
     """Rank against the number of channels for softmax, linear and focused maps.
 

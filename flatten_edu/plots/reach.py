@@ -9,6 +9,7 @@ from matplotlib.colors import ListedColormap
 from torch import Tensor
 
 from ..attention import depthwise_matrix
+from .arguments import asks, one_of, whole
 from .maps import mark, show_digit
 from .style import COLOURS, GREY, GRID_LINE, SHADES, Card, frame, percent
 from .tokens import GRID, digit_tokens
@@ -16,6 +17,7 @@ from .tokens import GRID, digit_tokens
 PLACE = (7, 7)
 
 
+@asks(layers=whole(1, 99), kernel_size=one_of(*range(1, 28, 2)))
 def reached(layers: int = 1, kernel_size: int = 5) -> Tensor:
     """Which tokens of the 14 x 14 grid may reach the token in row 7, column 7: y x, True or False.
 
@@ -31,6 +33,7 @@ def reached(layers: int = 1, kernel_size: int = 5) -> Tensor:
     return rearrange(row > 0, "(y x) -> y x", y=GRID[0])
 
 
+@asks(layers=whole(1, 99), kernel_size=one_of(*range(3, 28, 2)))
 def reach(layers: int = 1, kernel_size: int = 5) -> Card:
     """The tokens that one token learns from: through depthwise layers, and through attention.
 
@@ -38,10 +41,6 @@ def reach(layers: int = 1, kernel_size: int = 5) -> Card:
         layers: number of depthwise layers, one after the other.
         kernel_size: side of their kernels, odd and at least 3.
     """
-    if kernel_size < 3:
-        raise ValueError(
-            f"kernel_size must be at least 3, such as 5, but is {kernel_size}: 1 x 1 reaches nobody"
-        )
     seen, square = reached(layers, kernel_size), f"{kernel_size} × {kernel_size}"
     count, whole = int(seen.sum()), math.ceil(7 / (kernel_size // 2))
     word = "layer" if layers == 1 else "layers"

@@ -9,6 +9,7 @@ from torch import Tensor
 from .. import trained
 from ..data import photo
 from ..tasks.colours import CLASSES, GRID, SIZE, hue_axes, with_luma, with_rgb
+from .arguments import asks, one_of, whole
 from .photo import LEFT, PANEL, PITCH, show_photo
 from .photo_layers import lost_colours
 from .style import COLOURS, SHADES, Card, frame, percent
@@ -16,6 +17,7 @@ from .style import COLOURS, SHADES, Card, frame, percent
 ARMS = {"softmax": "softmax", "linear": "linear", "focused": "focused+dwc"}
 
 
+@asks(arm=one_of(*ARMS.values(), "nearest"), seed=whole(0))
 @cache
 def found_colours(arm: str, seed: int = 0) -> Tensor:
     """The colour that a network, or the nearest coloured patch, gives to each of the 196 patches.
@@ -38,12 +40,14 @@ def found_colours(arm: str, seed: int = 0) -> Tensor:
     return torch.where(known, colours, found)
 
 
+@asks(arm=one_of(*ARMS.values(), "nearest"), seed=whole(0))
 def found_share(arm: str, seed: int = 0) -> float:
     """The share of the 180 grey patches of the photo that get their colour back."""
     _, colours, known = lost_colours(seed=seed)
     return float((found_colours(arm, seed) == colours)[~known].double().mean())
 
 
+@asks(seed=whole(0))
 def recoloured(seed: int = 0) -> Card:
     """What the networks get and what they answer, as photos.
 

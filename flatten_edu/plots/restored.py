@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..analysis import numerical_rank, singular_values
 from ..attention import depthwise_matrix
+from .arguments import asks, one_of, whole
 from .branch import branch_kernel, show_signed
 from .rows import digit_map
 from .style import COLOURS, GREY, GRID_LINE, INK, SHADES, Card
@@ -17,6 +18,7 @@ from .tokens import GRID
 _WIDTHS = {"focused": 2.2, "depthwise": 5.5, "equivalent": 2}
 
 
+@asks(kernel_size=one_of(1, 3, 5, 7), seed=whole(0))
 @cache
 def restored_maps(kernel_size: int = 5, seed: int = 0) -> dict[str, Tensor]:
     """The focused map of the digit, the branch's matrix, and their sum, each 196 196.
@@ -30,6 +32,7 @@ def restored_maps(kernel_size: int = 5, seed: int = 0) -> dict[str, Tensor]:
     return {"focused": focused, "depthwise": branch, "equivalent": focused + branch}
 
 
+@asks(kernel_size=one_of(1, 3, 5, 7), seed=whole(0))
 @cache
 def control_ranks(kernel_size: int = 5, seed: int = 0) -> dict[str, int]:
     """Ranks of the focused map with the branch, with branches that see no neighbours, and alone.
@@ -52,6 +55,7 @@ def control_ranks(kernel_size: int = 5, seed: int = 0) -> dict[str, int]:
     return {name: int(numerical_rank(map)) for name, map in sums.items()}
 
 
+@asks(kernel_size=one_of(1, 3, 5, 7))
 def restored(kernel_size: int = 5) -> Card:
     """Singular values of the focused map, of the branch and of their sum; and the controls' ranks.
 

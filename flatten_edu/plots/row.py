@@ -3,6 +3,7 @@
 from einops import rearrange
 
 from ..analysis import attention_map
+from .arguments import asks, place, within
 from .maps import colour_bar, mark, show_digit, show_scores, show_weights
 from .style import COLOURS, GREY, SHADES, Card
 from .tokens import GRID, digit_tokens, half_weight, unpatch
@@ -10,6 +11,7 @@ from .tokens import GRID, digit_tokens, half_weight, unpatch
 PANEL, PITCH, BOTTOM = 1.68, 1.96, 0.98
 
 
+@asks(query=place(*GRID), query_length=within(0, 1e18))
 def softmax_row(query: tuple[int, int] = (7, 8), query_length: float = 1) -> Card:
     """From one query's scores to weights to values, on a digit.
 

@@ -6,6 +6,7 @@ import numpy as np
 from torch import Tensor
 
 from ..analysis import attention_map, row_entropy
+from .arguments import asks, mechanism, place, power, whole
 from .maps import colour_bar, mark, show_digit, show_map, show_weights
 from .style import COLOURS, GREY, INK, SHADES, Card
 from .tokens import GRID, digit_tokens, half_weight
@@ -13,6 +14,7 @@ from .tokens import GRID, digit_tokens, half_weight
 EVEN = ("≤ ¼", "1", "4", "≥ 16")
 
 
+@asks(mechanism=mechanism, p=power, digit=whole(0, 9), d=whole(1, 64))
 @cache
 def digit_map(mechanism: str, p: float = 3, digit: int = 5, d: int = 64) -> Tensor:
     """The map of a mechanism on a digit, 196 196 in float64."""
@@ -20,6 +22,7 @@ def digit_map(mechanism: str, p: float = 3, digit: int = 5, d: int = 64) -> Tens
     return attention_map(tokens.q, tokens.k, mechanism, p)[0, 0]
 
 
+@asks(query=place(*GRID), p=power)
 def rows(query: tuple[int, int] = (2, 6), p: float = 3) -> Card:
     """One patch's attention under softmax, linear and focused attention.
 
@@ -69,6 +72,7 @@ def _patches(count: int) -> str:
     return "1 patch" if count == 1 else f"{count} patches"
 
 
+@asks(query=place(*GRID))
 def two_maps(query: tuple[int, int] = (7, 8)) -> Card:
     """The softmax and the linear map on a digit, one row of both, and the entropy of all rows.
 

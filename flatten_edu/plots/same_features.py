@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..analysis import equivalent_map, numerical_rank
+from .arguments import asks, one_of, whole
 from .branch import branch_kernel
 from .rows import digit_map
 from .style import COLOURS, GREY, INK, SHADES, Card, frame, percent
@@ -22,6 +23,7 @@ NAMES = {
 }
 
 
+@asks(mechanism=one_of("softmax", "linear", "focused", "equivalent"), seed=whole(0))
 @cache
 def output_angles(mechanism: str, seed: int = 0) -> tuple[Tensor, int]:
     """Angles in degrees between the outputs of all tokens of the digit, n n, and the map's rank.
@@ -59,12 +61,14 @@ def angles_between(output: Tensor) -> Tensor:
     return angles * (180 / math.pi)
 
 
+@asks(mechanism=one_of("softmax", "linear", "focused", "equivalent"), seed=whole(0))
 def pair_angles(mechanism: str, seed: int = 0) -> np.ndarray:
     """The angles of all pairs of different tokens, each pair once."""
     angles, _ = output_angles(mechanism, seed)
     return angles[tuple(torch.triu_indices(len(angles), len(angles), 1))].numpy()
 
 
+@asks(seed=whole(0))
 def same_features(seed: int = 0) -> Card:
     """Angles between the outputs of all pairs of tokens, for three mechanisms and the branch.
 

@@ -6,15 +6,17 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ..analysis import numerical_rank, singular_values
+from .arguments import asks, mechanism, power, whole
+from .curves import LINES, MECHANISMS, spectrum_axes
 from .maps import colour_bar, show_digit, show_map
 from .rows import digit_map
-from .style import COLOURS, GREY, GRID_LINE, INK, SHADES, Card
+from .style import COLOURS, GREY, INK, SHADES, Card
 from .tokens import digit_tokens
 
 _PLACES = {"softmax": (1.85, 2.36), "linear": (0.2, 0.64), "focused": (1.85, 0.64)}
-_LINES = {"softmax": ("-", 2.6), "linear": ("-", 2.6), "focused": ((0, (3, 1.2)), 2.2)}
 
 
+@asks(mechanism=mechanism, p=power, d=whole(1, 64))
 @cache
 def digit_spectrum(mechanism: str, p: float = 3, d: int = 64) -> tuple[np.ndarray, int]:
     """Singular values of a mechanism's map on the digit, over the largest, and its rank.
@@ -28,6 +30,7 @@ def digit_spectrum(mechanism: str, p: float = 3, d: int = 64) -> tuple[np.ndarra
     return values / values[0], int(numerical_rank(map))
 
 
+@asks(d=whole(1, 64), p=power)
 def spectrum(d: int = 64, p: float = 3) -> Card:
     """Three maps of a digit and their singular values on a logarithmic axis.
 
@@ -35,7 +38,7 @@ def spectrum(d: int = 64, p: float = 3) -> Card:
         d: channels of queries and keys, 1 to 64.
         p: focusing power of the focused map.
     """
-    found = {m: digit_spectrum(m, p, d) for m in _LINES}
+    found = {m: digit_spectrum(m, p, d) for m in MECHANISMS}
     ranks = {m: rank for m, (_, rank) in found.items()}
     card = Card(
         f"Linear and focused maps stop at rank {max(ranks['linear'], ranks['focused'])}; "
@@ -64,17 +67,11 @@ def spectrum(d: int = 64, p: float = 3) -> Card:
 
 def _curves(axes: Axes, found: dict, bound: int) -> None:
     limit = 196 * np.finfo(np.float64).eps
-    axes.set(xlim=(1, 200), yscale="log", ylim=(1e-18, 4))
-    axes.minorticks_off()
-    axes.set_yticks([1, 1e-4, 1e-8, 1e-12, 1e-16], ["1", "10⁻⁴", "10⁻⁸", "10⁻¹²", "10⁻¹⁶"])
-    axes.set_xticks([1, 64, 128, 196])
-    axes.set_xlabel("index", color=GREY)
-    axes.grid(axis="y", color=GRID_LINE, linewidth=0.8)
+    spectrum_axes(axes, bound, lowest=1e-18, step=4, left=1)
     axes.axhspan(1e-18, limit, color="#EFEFEF", linewidth=0)
     axes.text(198, 2.5e-15, "rounding error: counts as 0", ha="right", color=GREY)
-    axes.axvline(bound, color=INK, linewidth=1.3)
     for m, (values, rank) in found.items():
-        style, width = _LINES[m]
+        style, width = LINES[m]
         index = np.arange(1, 197)
         line = {"color": COLOURS[m], "linestyle": style}
         axes.plot(index[:rank], values[:rank], linewidth=width, gid=m, **line)

@@ -1,5 +1,6 @@
 """Why the focused stages stand first: what mixing tokens costs in each stage of Swin-T."""
 
+from .arguments import asks, one_of, whole
 from .style import COLOURS, GREY, GRID_LINE, INK, SHADES, Card
 
 KINDS = {
@@ -11,6 +12,7 @@ _HATCH = {"all": "", "window": "////", "focused": ""}
 WIDTHS = (96, 192, 384, 768)  # of Swin-T; a head has 32 channels in every stage
 
 
+@asks(kind=one_of(*KINDS), tokens=whole(1), width=whole(1), d=whole(1), kernel=whole(1))
 def mixing_cost(kind: str, tokens: int, width: int, d: int = 32, kernel: int = 5) -> int:
     """Multiply-adds of mixing, between the projections, in one block.
 
@@ -33,14 +35,13 @@ def mixing_cost(kind: str, tokens: int, width: int, d: int = 32, kernel: int = 5
     return 2 * tokens * width * (min(tokens, 49) if kind == "window" else tokens)
 
 
+@asks(pixels=whole(32, step=32))
 def stage_costs(pixels: int = 224) -> Card:
     """Bars on a logarithmic axis: three ways to mix tokens in each stage of Swin-T.
 
     Args:
         pixels: side of the image, a multiple of 32.
     """
-    if pixels < 32 or pixels % 32:
-        raise ValueError(f"pixels must be a multiple of 32, but is {pixels}")
     tokens = [(pixels // step) ** 2 for step in (4, 8, 16, 32)]
     costs = {
         kind: [mixing_cost(kind, n, c) for n, c in zip(tokens, WIDTHS, strict=True)]

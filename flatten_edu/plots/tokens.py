@@ -15,6 +15,7 @@ from einops import rearrange
 from torch import Tensor
 
 from ..data import load_data
+from .arguments import asks, floats, one_of, whole
 
 GRID = (14, 14)
 
@@ -36,6 +37,7 @@ class Tokens:
     v: Tensor
 
 
+@asks(digit=whole(0, 9), d=whole(1, 64), patch=one_of(2, 4))
 def digit_tokens(digit: int = 5, d: int = 64, patch: int = 2) -> Tokens:
     """A digit of MNIST as tokens: 196 with patches of 2 x 2, 49 with patches of 4 x 4.
 
@@ -97,6 +99,7 @@ def places(width: int, side: int = GRID[0]) -> Tensor:
     return rearrange([angles.sin(), angles.cos()], "wave n side f -> n (side wave f)")
 
 
+@asks(row=floats(1))
 def half_weight(row: Tensor) -> int:
     """How many keys hold half of a row's weight, heaviest first.
 
