@@ -15,9 +15,12 @@ from ..comparison.table import filled, markdown, plain, summarise
 from ..extras import need
 from ..training.recipe import Recipe
 from .bench import command_of
+from .drawing import draw
 from .train import pair
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from ..comparison.results import Row
 
 
@@ -80,7 +83,8 @@ def run(arguments: argparse.Namespace) -> int:
     # All that the folder holds: runs of more arms or seeds, asked for earlier, stand beside these.
     rows = rows_of(output / "results.jsonl")
     write_tables(rows, tasks, output)
-    draw(rows, {task: load_task(task).question for task in tasks}, output / "arms.png")
+    questions = {task: load_task(task).question for task in tasks}
+    draw(lambda: picture(rows, questions), output / "arms.png")
     sys.stdout.write(f"everything is in {output}\n")
     return 0
 
@@ -97,19 +101,11 @@ def write_tables(rows: list[Row], tasks: list[str], output: Path) -> None:
     write_text(output / "table.md", "\n".join(parts))
 
 
-def draw(rows: list[Row], questions: dict[str, str], path: Path) -> None:
-    """The picture, where matplotlib is there; a line where it is not."""
-    from ..files import written_whole
-
-    try:
-        need("matplotlib", extra="lab")
-    except ImportError as error:
-        sys.stdout.write(f"no picture: {error}\n")
-        return
+def picture(rows: list[Row], questions: dict[str, str]) -> Figure:
+    """A dot for every seed, a panel a task."""
     from ..plots.arms import arms
 
-    with written_whole(path) as part:
-        arms(rows, questions).savefig(part, format="png")
+    return arms(rows, questions)
 
 
 class Tables:

@@ -9,7 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .drawing import draw
+
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from ..training import Scores
 
 PARTS = ("test", "validation", "train")
@@ -53,25 +57,17 @@ def run(arguments: argparse.Namespace) -> int:
         head = f"{about['model']} of epoch {about['epoch']}, {len(samples)} {arguments.part} images"
         sys.stdout.write(f"{head} of {data.name}\n{report(scores, data.classes)}")
         sys.stdout.write(f"{rate:.0f} images/s on {place.device}, reading included\n")
-        draw(scores, data.classes, arguments.picture or arguments.weights.parent / "confusion.png")
+        path = arguments.picture or arguments.weights.parent / "confusion.png"
+        if draw(lambda: picture(scores, data.classes), path):
+            sys.stdout.write(f"the confusion matrix is in {path}\n")
     return 0
 
 
-def draw(scores: Scores, classes: Sequence[str], path: Path) -> None:
-    """The confusion matrix as a picture, where matplotlib is there; a line where it is not."""
-    from ..extras import need
-    from ..files import written_whole
-
-    try:
-        need("matplotlib", extra="lab")
-    except ImportError as error:
-        sys.stdout.write(f"no picture: {error}\n")
-        return
+def picture(scores: Scores, classes: Sequence[str]) -> Figure:
+    """The confusion matrix."""
     from ..plots.confusion import confusion
 
-    with written_whole(path) as part:
-        confusion(scores.confusion, classes).savefig(part, format="png")
-    sys.stdout.write(f"the confusion matrix is in {path}\n")
+    return confusion(scores.confusion, classes)
 
 
 def report(scores: Scores, classes: Sequence[str]) -> str:
