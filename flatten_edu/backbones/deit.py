@@ -53,6 +53,7 @@ class DeiT(Backbone):
         **shared,
     ):
         check_whole("depth", depth, most=1000)
+        check_whole("heads", heads)
         check_whole("patch_size", patch_size)
         check_flag("class_token", class_token)
         check_numbers("mlp_ratio", (mlp_ratio,))

@@ -144,7 +144,7 @@ def create_model(draw):
         with torch.no_grad():
             return made(images), made.feature_maps(images)
 
-    return model, arguments, ("images", "model", "option", "options", "unknown", "v")
+    return model, arguments, ("images", "model", "option", "options", "unknown", "v", "img_size")
 
 
 SIZES = {"depths": (1, 1, 1, 1), "num_classes": 2}

@@ -71,6 +71,10 @@ FOUND = {
         lambda: fe.create_model("deit_nano", img_size=2**40),
         "img_size must be",
     ),
+    "heads that are true": (
+        lambda: fe.create_model("deit_nano", heads=True),
+        "heads must be a whole number of at least 1",
+    ),
     "a billion blocks": (
         lambda: fe.create_model("deit_nano", depth=10**9),
         "depth must be at most 1,000, but is 1000000000",
