@@ -12,6 +12,8 @@ from packaging.requirements import Requirement
 
 import flatten_edu
 
+pytestmark = pytest.mark.slow
+
 NETWORKS = """
 import sys
 import torch
@@ -98,7 +100,6 @@ def test_no_optional_package_is_there(python, tmp_path):
     assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
-@pytest.mark.slow
 def test_every_network_and_its_analysis_need_the_core_alone(python, tmp_path):
     done = run(python, tmp_path, "-c", NETWORKS)
     assert (done.returncode, done.stderr) == (0, "")

@@ -123,6 +123,7 @@ def rows(tmp_path_factory):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_every_strange_notebook_has_its_row_and_no_points(rows):
     names = {name.replace("\n", "\\n") for name in STRANGE}
     assert {row["submission"].partition(".")[0] for row in rows} >= names
@@ -130,5 +131,6 @@ def test_every_strange_notebook_has_its_row_and_no_points(rows):
     assert not [row for row in rows if "could not be marked" in row["note"]]
 
 
+@pytest.mark.slow
 def test_a_row_is_one_line(rows):
     assert not [row for row in rows for value in row.values() if "\n" in value]

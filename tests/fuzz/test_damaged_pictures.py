@@ -232,7 +232,10 @@ STRANGE = [a_file, nothing, one_class, no_class, no_pictures, all_broken, few,
 
 
 @pytest.mark.parametrize("make", STRANGE, ids=lambda make: make.__name__)
-@pytest.mark.parametrize("prefix", ["", "stream:"], ids=["still", "stream"])
+@pytest.mark.parametrize(
+    "prefix",
+    [pytest.param("", id="still"), pytest.param("stream:", id="stream", marks=pytest.mark.slow)],
+)
 def test_a_strange_folder_gives_data_or_one_line(make, prefix, tmp_path):
     folder = tmp_path / "strange"
     make(folder)

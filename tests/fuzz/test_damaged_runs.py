@@ -15,6 +15,8 @@ from strange import damaged, damaged_json, judge, twisted
 from flatten_edu.__main__ import main
 from flatten_edu.comparison import compare
 from flatten_edu.comparison.payoff import payoff
+from flatten_edu.comparison.results import Results
+from flatten_edu.comparison.run import settings_of
 from flatten_edu.comparison.survey import read_survey
 from flatten_edu.comparison.table import HEADS, summarise
 from flatten_edu.training import load_trained, train
@@ -164,7 +166,15 @@ def test_200_weights_that_describe_themselves_wrongly_are_evaluated_or_told(
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory):
     folder = tmp_path_factory.mktemp("comparisons") / "one"
-    ask(folder)
+    settings = (("batch_size", 1200), ("epochs", 1))
+    results = Results(folder, {"tasks": settings_of(["copy_near"], (), settings)})
+    results.begin({"command": "flatten-edu compare", "date": "2026-11-25"})
+    numbers = {"validation_accuracy": 0.3, "train_loss": 2.0, "seconds": 1.5, "mean_iou": None,
+               "parameters": 700, "chance": 0.1, "tokens": 49, "entropy": 0.9, "rank": 40.0,
+               "effective_rank": 30.0, "equivalent_rank": None}  # fmt: skip
+    for arm in ("none", "dwc"):
+        row = {"task": "copy_near", "arm": arm, "seed": 0, "test_accuracy": 0.25}
+        results.add(row | numbers)
     return contents(folder)
 
 
