@@ -70,11 +70,22 @@ def read_parts(plain: str, stream: bool) -> dict[str, Any]:
     library, path = need("datasets"), Path(plain)
     saved = [path / file for file in ("dataset_dict.json", "state.json")]
     if any(file.exists() for file in saved):
-        found = library.load_from_disk(str(path))
+        try:
+            found = library.load_from_disk(str(path))
+        except Exception as error:
+            reason = str(error).split("\n")[0].rstrip(".")
+            raise ValueError(
+                f"data {plain!r} is damaged, or not what save_to_disk writes ({reason})"
+            ) from error
         found = found if isinstance(found, dict) else {"train": found}
         return sorted_parts({k: v.to_iterable_dataset() if stream else v for k, v in found.items()})
     if not path.is_dir() and (plain not in HUB and not re.fullmatch(r"[\w.-]+/[\w.-]+", plain)):
         raise FileNotFoundError(f"data {plain!r} is no folder and no name of a data set")
+    if path.is_dir() and path.resolve() in (Path.home(), Path(path.resolve().anchor)):
+        raise ValueError(
+            f"data {plain!r} is a whole disk or home, which takes for ever to search; name the "
+            f"folder of class folders in it, such as {path / 'pictures'}"
+        )
     try:
         with bars_in_a_terminal(library):
             if path.is_dir():

@@ -112,6 +112,11 @@ def stream_data(
             source, count = parts[part], length_of(parts[part])
         else:
             continue
+        if not count:
+            raise ValueError(
+                f"data {name!r} has no images for {part}: of every ten images of a stream one goes "
+                "there; it needs more images, or to be read without stream:"
+            )
         streams[part] = Stream(source, *columns, count, size, scaled=part != "train")
     return put_together(name, streams, classes)
 
