@@ -17,6 +17,7 @@ import torch
 
 from ..arms import ARMS, find_arm
 from ..bench.machine import processor
+from ..extras import need
 from ..tasks import Task, load_task
 from ..training import train
 from ..training.evaluation import evaluate
@@ -109,6 +110,7 @@ def check(
             raise ValueError(f"every {kind} must be named once, but they are {', '.join(given)!r}")
     for arm in arms:
         find_arm(arm)
+    need("accelerate")
 
 
 _KEPT: dict[str, Task] = {}
