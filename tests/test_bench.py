@@ -1,6 +1,10 @@
 """Measurements of cost: rivals that are what they say, figures that follow from rows, files."""
 
 import json
+import os
+import platform
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -103,7 +107,9 @@ def test_every_form_is_measured_at_every_size(result):
 
 
 def test_training_takes_less_memory_than_the_straightforward_form(result):
-    settings = Settings(**(FEW | {"width": 64, "tokens": (), "models": (), "training": (784,)}))
+    settings = Settings(
+        **(FEW | {"width": 128, "batch": 2, "tokens": (), "models": (), "training": (784,)})
+    )
     rows = {row.form: row.units for row in measure(settings).rows}
     assert rows["readable"] <= 15 < rows["straightforward"]
 
@@ -202,3 +208,16 @@ def test_other_mechanisms_are_measured_by_name():
     assert all(row.ms > 0 and row.memory > 0 for row in rows)
     with pytest.raises(ValueError, match=r"^attention must be .* but is 'agnt'$"):
         Settings(**(few | {"attention": ("agnt",)}))
+
+
+def test_freed_memory_is_kept_only_if_asked_for():
+    code = (
+        "import sys; from flatten_edu.bench import Settings, machine; "
+        "print(machine.describe(Settings(allocator=sys.argv[1]))['allocator'])"
+    )
+    for allocator in ("keep", "system"):
+        words = [sys.executable, "-c", code, allocator]
+        without = {k: v for k, v in os.environ.items() if not k.startswith("MALLOC_")}
+        said = subprocess.run(words, env=without, capture_output=True, text=True, check=True)
+        keeps = allocator == "keep" and platform.libc_ver()[0] == "glibc"
+        assert said.stdout == ("keeps freed memory\n" if keeps else "system's\n")

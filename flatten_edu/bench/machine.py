@@ -1,5 +1,6 @@
 """The machine: its name, its largest rate of matrix products, the memory that a call takes."""
 
+import ctypes
 import os
 import platform
 import sys
@@ -13,6 +14,9 @@ from .. import __version__
 from ..timing import samples
 from .settings import Settings
 
+# mallopt's M_MMAP_THRESHOLD and M_TRIM_THRESHOLD: from which size a piece is a mapping of its own,
+# and how much is kept at the top.
+_KEEPING = ((-3, 2**30), (-1, 2**31 - 1))
 # Sides of the square products that the peak is looked for with.
 _SIDES = {"cpu": (512, 1024, 2048)}
 _SIDES_ELSEWHERE = (2048, 4096, 8192)
@@ -34,8 +38,21 @@ def describe(settings: Settings) -> dict[str, str | int | float]:
     if hasattr(os, "getloadavg"):
         about["load"] = round(os.getloadavg()[0], 1)
     changed = {name: value for name, value in os.environ.items() if name.startswith("MALLOC_")}
-    about["allocator"] = " ".join(f"{k}={v}" for k, v in changed.items()) or "as the system has it"
+    kept = "keeps freed memory" if settings.allocator == "keep" and keep_memory() else ""
+    about["allocator"] = kept or " ".join(f"{k}={v}" for k, v in changed.items()) or "system's"
     return about
+
+
+def keep_memory() -> bool:
+    """Tell glibc to keep what is freed, for the rest of this process; False where it is another.
+
+    By default it gives large pieces back to the system, and takes them again, page by page, in
+    the next call: that can cost more than the arithmetic.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
+    if mallopt is None:
+        return False
+    return all(mallopt(parameter, value) == 1 for parameter, value in _KEEPING)
 
 
 def processor() -> str:

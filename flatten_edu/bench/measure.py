@@ -1,7 +1,8 @@
 """The measurement itself: groups of forms that are run in turn, the small before the large.
 
-The order counts on a CPU: what an allocator gives back to the system depends on the largest piece
-that was freed before. So training comes first, then sizes rise, then comes the compiler.
+The order can count on a CPU: what an allocator gives back to the system depends on the largest
+piece that was freed before. So memory is kept, if the settings do not say otherwise, and training
+comes first, then sizes rise, then comes the compiler.
 """
 
 import copy

@@ -121,7 +121,7 @@ def heading(result: Result) -> str:
         f"{machine['device']}{threads}, torch {machine['torch']}, {s['dtype']}, "
         f"batch {s['batch']}, {s['heads']} heads of {s['width'] // s['heads']}; medians of "
         f"{s['rounds']} rounds or more in turn, {machine['clock']}; "
-        f"peak {result.peak / 1e9:,.0f} GFLOP/s"
+        f"allocator: {machine['allocator']}; peak {result.peak / 1e9:,.0f} GFLOP/s"
     )
 
 

@@ -11,6 +11,7 @@ from ..attention import make_mechanism
 
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 CLOCKS = ("wall", "cpu")
+ALLOCATORS = ("keep", "system")
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,10 @@ class Settings:
         rounds, seconds: each form is measured so often, and as long as this lasts.
         device, dtype, threads: where and how to compute; threads are those of a CPU.
         clock: "wall", or "cpu": the time that the thread really ran, for a machine with other work.
+        allocator: "keep" lets this process keep memory that was freed, as a program with layers
+            larger than these does by itself; "system" leaves it to the system's habit, by which
+            what a call costs depends on the largest piece that was freed before it. Only glibc
+            can be told; elsewhere both are the same.
 
     Raises:
         ValueError: for a number of tokens that is no square, an unknown mechanism, a device that is
@@ -50,6 +55,7 @@ class Settings:
     dtype: str = "float32"
     threads: int = 1
     clock: str = "wall"
+    allocator: str = "keep"
 
     def __post_init__(self):
         for number in (*self.tokens, *self.training, *self.compiled):

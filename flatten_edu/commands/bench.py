@@ -31,7 +31,7 @@ _QUICK = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What stands after `flatten-edu bench`."""
-    from ..bench.settings import CLOCKS, DTYPES, Settings
+    from ..bench.settings import ALLOCATORS, CLOCKS, DTYPES, Settings
 
     parser.argument_default = argparse.SUPPRESS
     add, usual = parser.add_argument, Settings()
@@ -49,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--device", help="cpu, cuda, cuda:1, ... (cpu)")
     add("--dtype", choices=DTYPES, help="(float32)")
     add("--clock", choices=CLOCKS, help="cpu counts the thread's own time, for a busy machine")
+    add("--allocator", choices=ALLOCATORS, help="what becomes of freed memory (keep)")
     add("--output", type=Path, help="where results go, without ending (runs/bench_DEVICE)")
 
 
