@@ -254,5 +254,5 @@ def test_a_strange_folder_gives_data_or_one_line(make, prefix, tmp_path):
 def test_a_whole_disk_or_home_is_not_searched_for_pictures(place, tmp_path, monkeypatch):
     """It once went through every file of the machine."""
     monkeypatch.setenv("HOME", str(tmp_path))
-    with pytest.raises(ValueError, match="a whole disk or home, .* name the folder of class"):
+    with pytest.raises(ValueError, match=r"a whole disk or home, .* name the folder of class"):
         load_data(str(Path(place).expanduser()))
