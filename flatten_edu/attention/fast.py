@@ -175,15 +175,29 @@ def _features(x: Tensor, inverse: Tensor, least: Tensor, p: float) -> tuple[Tens
     """u ** p, written over x = ReLU(x), and |y| / |u ** p|: multiplied, they are f_p(y).
 
     y = (x + 1e-6) / softplus(scale), where `inverse` is 1 / softplus(scale) and `least` the y of
-    0. u is y divided by a number of its row, which f_p, being homogeneous, does not see: the norm,
-    which is needed anyway, or the largest entry where powers of what the norm leaves could vanish
-    (the largest of c entries is at least c ** -0.5 then).
+    0. u is y itself where its powers stay in range. Else it is y divided by a number of its row,
+    which f_p, being homogeneous, does not see: the norm, which is needed anyway, or the largest
+    entry where powers of what the norm leaves could vanish (the largest of c entries is at least
+    c ** -0.5 then).
     """
     torch.addcmul(least, x, inverse, out=x)
     if p == 1:
         return x, x.new_ones(1)
     length = norm(x)
-    vanishing = p * math.log10(x.shape[-1]) > _DIGITS[x.dtype]
-    x *= (x.amax(-1, keepdim=True) if vanishing else length).reciprocal()
+    if not _stays_in_range(length, x.shape[-1], p):
+        vanishing = p * math.log10(x.shape[-1]) > _DIGITS[x.dtype]
+        x *= (x.amax(-1, keepdim=True) if vanishing else length).reciprocal()
     x = power(x, p) if p == int(p) and p != 3 else x.pow_(p)
     return x, length.div_(norm(x))
+
+
+def _stays_in_range(length: Tensor, c: int, p: float) -> bool:
+    """Whether the squares of y ** p keep their digits, for rows of c numbers with these lengths.
+
+    Only a CPU is asked: to wait for the answer of a GPU would take longer than a division.
+    """
+    if length.device.type != "cpu" or not length.numel():
+        return False
+    shortest, longest = (float(number) for number in length.aminmax())
+    most = 10 ** (_DIGITS[length.dtype] / (2 * p))
+    return longest < most and shortest > c**0.5 / most

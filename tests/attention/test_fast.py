@@ -135,6 +135,20 @@ def test_degenerate_input_agrees(kind, p):
     assert error(*both(module, x)) <= 1e-6 * max(1, p / 8)
 
 
+@pytest.mark.parametrize("p", [1.5, 3, 8])
+@pytest.mark.parametrize("size", [1e-12, 1e-4, 1, 1e4, 1e12])
+def test_rows_of_every_length_agree(size, p):
+    module = make(64, 4, grid=(6, 6), dtype=torch.float32, p=p)
+    with torch.no_grad():
+        module.mixer.mechanism.positional_encoding.mul_(size)
+        for linear in (module.q, module.kv):
+            linear.bias.mul_(size)
+    x = torch.randn(2, 6, 6, 64)
+    for scales in (torch.full((36,), size), torch.logspace(-6, 6, 36)):
+        scaled = x * scales.reshape(6, 6, 1)
+        assert error(*both(module, scaled)) <= 1e-6 * max(1, p / 4)
+
+
 @pytest.mark.parametrize("together", [1, 24 * 16, 50 * 16, 10**9])
 def test_samples_may_be_computed_in_groups(together, calls, monkeypatch):
     monkeypatch.setattr(fast, "TOGETHER", together)
