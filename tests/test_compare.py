@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -130,6 +131,9 @@ def test_runs_side_by_side_give_the_same_numbers(monkeypatch):
         ({"jobs": 0}, "jobs must be a whole number of at least 1, but is 0"),
         ({"tasks": ["recall", "copy_near"]}, "options belong to one task, but there are 2"),
         ({"lr": -1.0}, "lr must be a number at least 0"),
+        ({"batch_size": 10**6}, "batch_size must be at most the [0-9]+ training samples of recall"),
+        ({"flip": 0.5}, "flip needs one label an image, but recall has a label for each place"),
+        ({"precision": "fp16"}, "precision 'fp16' needs a GPU"),
     ],
 )
 def test_a_wrong_call_is_one_line_and_writes_nothing(change, message, tmp_path):
@@ -401,6 +405,8 @@ def test_the_command_leaves_a_table_and_a_picture(capsys, tmp_path):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        ("compare --task recall --arms mine:short --jobs 2", "short must return b h n d = (1, 4,"),
+        ("compare --task recall --batch-size 1000000", "batch_size must be at most the"),
         ("compare", "the following arguments are required: --task"),
         ("compare --task recal", "unknown task 'recal'; did you mean 'recall'?"),
         ("compare --task recall --arms focussed", "unknown arm 'focussed'"),
@@ -409,6 +415,10 @@ def test_the_command_leaves_a_table_and_a_picture(capsys, tmp_path):
     ],
 )
 def test_a_wrong_command_gets_one_line(call, message, capsys, tmp_path, monkeypatch):
+    mine = ModuleType("mine")
+    mine.short = lambda q, k, v: v[:, :, 1:]
+    mine.short.__name__ = "short"
+    monkeypatch.setitem(sys.modules, "mine", mine)
     monkeypatch.chdir(tmp_path)
     assert main(call.split()) == 2
     errors = capsys.readouterr().err

@@ -1,24 +1,41 @@
 """What folders of images and data sets by name promise: any kind of file, nothing silently lost."""
 
 import os
+import signal
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 import torch
 from pictures_on_disk import BROKEN, write_pictures
 from PIL import Image
+from small_runs import equal, learned, same, without_time, words
 
 from flatten_edu.__main__ import main
 from flatten_edu.data import load_data
 from flatten_edu.data.cutting import middle_box, random_box
-from flatten_edu.data.parting import divided
+from flatten_edu.data.parting import divided, stream_data
 from flatten_edu.data.pictures import standard
 from flatten_edu.data.reading import open_picture
+from flatten_edu.data.streams import Stream
 from flatten_edu.training import train
 from flatten_edu.training.progress import Quiet
 
 SMALL = {"patch_size": 8, "depth": 1, "width": 24, "size": 32, "device": "cpu", "batch_size": 16}
+
+
+class Heard(Quiet):
+    """Keeps the lines that a run says."""
+
+    def __init__(self):
+        self.notes = []
+
+    def note(self, line):
+        self.notes.append(line)
+
+
+SAID = f"3 of 200 images cannot be read and are skipped: {', '.join(BROKEN)}"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -38,16 +55,10 @@ def folder(tmp_path_factory):
 
 
 def test_a_folder_trains_and_its_broken_files_are_named(folder):
-    notes = []
-
-    class Heard(Quiet):
-        def note(self, line):
-            notes.append(line)
-
-    result = train("deit_nano", str(folder), epochs=2, crop=0.5, flip=0.5, progress=Heard(),
-                   **SMALL)  # fmt: skip
+    heard = Heard()
+    result = train("deit_nano", str(folder), epochs=2, crop=0.5, flip=0.5, progress=heard, **SMALL)
     assert result.skipped == BROKEN
-    assert notes == [f"3 of 200 images cannot be read and are skipped: {', '.join(BROKEN)}"]
+    assert heard.notes == [SAID, SAID]  # as soon as it is known, and at the end
     assert result.rows[-1]["train_loss"] < result.rows[0]["train_loss"]
     assert result.test_accuracy > 0.9
 
@@ -109,16 +120,20 @@ def test_what_save_to_disk_wrote_trains_without_a_network(folder, tmp_path, kind
     assert len(result.skipped) == 3 and len(result.rows) == 1
 
 
+def names_in(part) -> list[str]:
+    """The files of a stream's part, in its order."""
+    return [part.name(part.row(index)["image"]) for index in range(len(part))]
+
+
 def test_a_stream_holds_what_the_folder_holds(folder):
     still, stream = load_data(str(folder), 16), load_data(f"stream:{folder}", 16)
     parts = stream.train, stream.validation, stream.test
     assert [len(part) for part in parts] == [160, 20, 20] and stream.classes == still.classes
-    with pytest.warns(UserWarning, match="cannot be read and is skipped"):
-        labels = [part.__getitems__(range(len(part)))[1] for part in parts]
+    labels = [part.__getitems__(range(len(part)))[1] for part in parts]
     assert torch.cat(labels).add(1).bincount().tolist() == [3, 99, 98]
+    assert set().union(*(part.skipped for part in parts)) == set(BROKEN)
 
 
-@pytest.mark.filterwarnings("ignore:.*cannot be read:UserWarning")
 def test_a_stream_is_read_in_the_order_of_its_seed_from_any_place(folder):
     train_part = load_data(f"stream:{folder}", 16).train
     whole, labels = train_part.drawn(7).__getitems__(range(40))
@@ -127,10 +142,103 @@ def test_a_stream_is_read_in_the_order_of_its_seed_from_any_place(folder):
     assert not train_part.drawn(8).__getitems__(range(40))[1].equal(labels)
 
 
-@pytest.mark.filterwarnings("ignore:.*cannot be read:UserWarning")
-def test_a_stream_trains(folder):
-    result = train("deit_nano", f"stream:{folder}", epochs=1, mixup=0.8, cutmix=1.0, **SMALL)
+def test_a_stream_of_several_files_keeps_its_parts_apart_in_every_order(folder):
+    import datasets
+
+    whole = datasets.load_dataset("imagefolder", data_dir=str(folder), split="train")
+    whole = whole.cast_column("image", datasets.Image(decode=False))
+    files = whole.to_iterable_dataset(num_shards=7)
+    data = stream_data(f"stream:{folder}", {"train": files}, ("image", "label"), ("a", "b"), 16)
+    judged = {*names_in(data.validation), *names_in(data.test)}
+    orders = [names_in(data.train.drawn(seed)) for seed in range(4)]
+    assert len(judged) == 40
+    assert all(len(set(order)) == 160 and not judged & set(order) for order in orders)
+    assert orders[1] != orders[2]
+
+
+def test_a_picture_without_a_name_is_counted_once_in_every_order():
+    part = Stream([], "image", "label", 3, 16, scaled=False)
+    rows = [{"image": {"path": None, "bytes": content}, "label": 0} for content in (b"a", b"b")]
+    for order in (rows, rows[::-1]):
+        part.source, part.iterator = order, None
+        assert part.__getitems__([0, 1])[1].tolist() == [-1, -1]
+    assert len(part.skipped) == 2 and all("without a name" in name for name in part.skipped)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_stream_trains_and_its_broken_files_are_named_at_the_end(folder, workers):
+    heard, call = Heard(), SMALL | {"workers": workers, "accumulate": 16}
+    result = train("deit_nano", f"stream:{folder}", epochs=1, mixup=0.8, cutmix=1.0,
+                   progress=heard, **call)  # fmt: skip
     assert result.finished and result.test_accuracy > 0.5
+    assert result.skipped == BROKEN and heard.notes == [SAID]
+
+
+@pytest.mark.parametrize("kind", ["", "stream:"])
+def test_evaluate_names_what_it_skips(folder, kind, tmp_path, capsys):
+    train("deit_nano", f"{kind}{folder}", epochs=1, output=tmp_path / "run", **SMALL)
+    assert main(["evaluate", str(tmp_path / "run" / "last.safetensors"), "--part", "train"]) == 0
+    said = capsys.readouterr().out
+    assert "images cannot be read and are skipped: " in said and "dogs/130.jpg" in said
+
+
+def test_a_stream_that_was_stopped_still_names_what_it_skipped(folder, tmp_path):
+    call = SMALL | {"epochs": 2, "output": tmp_path / "run"}
+    steps = iter(range(1, 100))
+    first = train("deit_nano", f"stream:{folder}", stop=lambda: next(steps) == 10, **call)
+    again = train("deit_nano", f"stream:{folder}", resume=True, **call)
+    assert not first.finished and again.finished
+    assert first.skipped and again.skipped == BROKEN
+
+
+def test_a_stream_that_is_shorter_than_it_says_is_said():
+    part = Stream(
+        [{"image": {"path": None, "bytes": b""}, "label": 0}], "image", "label", 3, 16, True
+    )
+    with pytest.raises(ValueError, match="the stream ended after 1 of 3 images"):
+        part.__getitems__([0, 1, 2])
+
+
+@pytest.fixture(scope="module")
+def saved(folder, tmp_path_factory):
+    """The folder as `save_to_disk` writes it."""
+    import datasets
+
+    path = tmp_path_factory.mktemp("saved") / "data"
+    whole = datasets.load_dataset("imagefolder", data_dir=str(folder), split="train")
+    whole.cast_column("image", datasets.Image(decode=False)).save_to_disk(str(path))
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["{folder}", "stream:{folder}", "{saved}"])
+def test_how_many_processes_read_changes_nothing(folder, saved, name):
+    name = name.format(folder=folder, saved=saved)
+    call = SMALL | {"epochs": 2, "crop": 0.3, "randaugment": 2, "mixup": 0.8}
+    alone, helped = (train("deit_nano", name, workers=workers, **call) for workers in (0, 2))
+    assert same(alone.model, helped.model)
+    assert without_time(alone.rows) == without_time(helped.rows)
+
+
+@pytest.mark.slow
+def test_a_signal_to_all_processes_stops_a_run_with_its_readers_between_two_steps(folder, tmp_path):
+    how = words(SMALL | {"workers": 2, "epochs": 6})
+    call = f"--model deit_nano --data {folder} {how} --output run".split()
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "home")}
+    start = partial(subprocess.Popen, cwd=tmp_path, env=environment, text=True,
+                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
+    program = [sys.executable, "-u", "-m", "flatten_edu", "train"]
+    process = start([*program, *call], start_new_session=True)
+    assert process.stdout is not None
+    while not process.stdout.readline().startswith("epoch 1/6"):
+        assert process.poll() is None
+    os.killpg(process.pid, signal.SIGTERM)
+    errors = process.communicate(timeout=120)[1]
+    assert process.returncode == 128 + signal.SIGTERM, errors
+    resumed = start([*program, "--resume", "--output", "run"])
+    assert resumed.communicate(timeout=120) and resumed.returncode == 0
+    assert main(["train", *call[:-1], str(tmp_path / "whole")]) == 0
+    assert equal(learned(tmp_path / "run"), learned(tmp_path / "whole"))
 
 
 def test_every_kind_of_file_becomes_red_green_and_blue(tmp_path):

@@ -4,49 +4,63 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from small_runs import SMALL, words
 
-from flatten_edu.__main__ import main
-from flatten_edu.training import load_trained
-
-WORDS = ("train --model deit_nano --data digits --option patch_size=2 --option depth=1 "
-         "--option width=24 --batch-size 24 --epochs 2 --device cpu")  # fmt: skip
+WORDS = f"train --model deit_nano --data digits {words(SMALL | {'batch_size': 24})} --epochs 2"
+PROGRAM = Path(__file__).with_name("losses_by_step.py")
 
 
-def torchrun(words: str, folder, processes: int = 2) -> subprocess.CompletedProcess:
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    call = [*launch, f"--nproc-per-node={processes}", "-m", "flatten_edu", *words.split()]
+def run(call: list[str], folder) -> subprocess.CompletedProcess:
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.run(
-        call, capture_output=True, text=True, cwd=folder, env=environment, timeout=600
-    )
+        [sys.executable, *call], capture_output=True, text=True, cwd=folder, env=environment,
+        timeout=600,
+    )  # fmt: skip
 
 
-@pytest.mark.long
-def test_two_processes_give_the_losses_of_one_and_count_once(tmp_path):
-    done = torchrun(f"{WORDS} --output two", tmp_path)
+def torchrun(call: list[str], folder) -> subprocess.CompletedProcess:
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    return run([*launch, *call], folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("dtype", "within"), [("float32", 1e-4), ("float64", 1e-10)])
+def test_two_processes_have_the_losses_of_one_at_each_of_50_steps(dtype, within, tmp_path):
+    # Some labels count nowhere, and the processes' shares hold different numbers of them. In
+    # float64 only the order of sums differs: what is shared out, averaged and clipped is the same.
+    # In float32 AdamW makes much of that little, later on.
+    found = []
+    for start in (run, torchrun):
+        done = start([str(PROGRAM), dtype, "found.json"], tmp_path)
+        assert done.returncode == 0, done.stderr
+        found.append(json.loads((tmp_path / "found.json").read_text()))
+    one, two = ([*part["losses"]] for part in found)
+    assert len(one) == len(two) == 52
+    assert max(abs(a - b) for a, b in zip(one[:50], two[:50], strict=True)) < within
+    for name in ("train_loss", "validation_loss", "test_loss"):
+        assert abs(found[0]["row"][name] - found[1]["row"][name]) < 5 * within, name
+
+
+@pytest.mark.slow
+def test_two_processes_count_and_write_once(tmp_path):
+    done = torchrun(["-m", "flatten_edu", *WORDS.split(), "--output", "two"], tmp_path)
     assert done.returncode == 0, done.stderr
-    assert main([*WORDS.split(), "--output", str(tmp_path / "one")]) == 0
-    one, two = (
-        [json.loads(line) for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
-        for name in ("one", "two")
-    )
-    assert [row["epoch"] for row in two] == [1, 2]
+    rows = [json.loads(line) for line in (tmp_path / "two" / "metrics.jsonl").open()]
+    assert [row["epoch"] for row in rows] == [1, 2]
     assert json.loads((tmp_path / "two" / "run.json").read_text())["processes"] == 2
-    for left, right in zip(one, two, strict=True):  # 52 steps an epoch
-        for name in ("train_loss", "validation_loss", "test_loss"):
-            assert abs(left[name] - right[name]) < 1e-4, name
-        assert left["test_accuracy"] == pytest.approx(right["test_accuracy"], abs=1 / 359)
-    weights = [dict(load_trained(tmp_path / name / "last.safetensors")[0].state_dict())
-               for name in ("one", "two")]  # fmt: skip
-    assert max((weights[0][n] - weights[1][n]).abs().max() for n in weights[0]) < 1e-3
+    # Shares of whole images: 179 to choose with, 359 to test.
+    for name, count in (("validation_accuracy", 179), ("test_accuracy", 359)):
+        assert all(abs(row[name] * count - round(row[name] * count)) < 1e-6 for row in rows), name
     assert done.stdout.count("epoch 1/2") == 1 and done.stdout.count("everything is in") == 1
 
 
 @pytest.mark.slow
 def test_processes_that_cannot_share_a_batch_say_so(tmp_path):
-    done = torchrun(WORDS.replace("--batch-size 24", "--batch-size 25"), tmp_path)
+    wrong = WORDS.replace("--batch-size 24", "--batch-size 25").split()
+    done = torchrun(["-m", "flatten_edu", *wrong], tmp_path)
     assert done.returncode != 0
     line = "flatten-edu: batch_size must be a multiple of the 2 processes, but is 25"
     assert f"{line}; the nearest is 24" in done.stderr

@@ -11,66 +11,35 @@ import sys
 import time
 
 import pytest
-import torch
+from small_runs import ALL, SMALL, equal, learned, words
 
 from flatten_edu.__main__ import main
-from flatten_edu.data import Samples, load_data
 from flatten_edu.files import append_line, parts_left, write_text, written_whole
 from flatten_edu.training import Quiet, evaluate, load_trained, train
 from flatten_edu.training.folder import RunFolder
 
 # Ten steps an epoch, thirty in all.
-SMALL = {"patch_size": 2, "depth": 1, "width": 24, "batch_size": 16, "epochs": 3,
-         "drop_path": 0.3, "device": "cpu"}  # fmt: skip
-WORDS = ("--option patch_size=2 --option depth=1 --option width=24 --batch-size 120 "
-         "--drop-path 0.3 --device cpu")  # fmt: skip
-# All that draws by chance, and averaged weights.
-FULL = ("--randaugment 2 --erasing 0.25 --mixup 0.8 --cutmix 1 --crop 0.5 --flip 0.5 "
-        "--label-smoothing 0.1 --ema 0.9")  # fmt: skip
+RUN = SMALL | {"epochs": 3, "drop_path": 0.3}
+WORDS = words(SMALL | {"batch_size": 120, "drop_path": 0.3})
+FULL = words(ALL | {"accumulate": 3})
 
 
 class Died(BaseException):
     """The process is gone: nothing after it runs, as with SIGKILL."""
 
 
-def learned(folder) -> tuple[list[dict], dict[str, torch.Tensor], dict[str, torch.Tensor]]:
-    """All that a run leaves behind, without its times."""
-    lines = (folder / "metrics.jsonl").read_text().splitlines()
-    rows = [{k: v for k, v in json.loads(line).items() if k != "seconds"} for line in lines]
-    names = ("last.safetensors", "best.safetensors")
-    last, best = (dict(load_trained(folder / name)[0].state_dict()) for name in names)
-    return rows, last, best
-
-
-def equal(one, other) -> bool:
-    tensors = all(
-        left.keys() == right.keys() and all(left[name].equal(right[name]) for name in left)
-        for left, right in zip(one[1:], other[1:], strict=True)
-    )
-    return one[0] == other[0] and tensors
-
-
-@pytest.fixture(scope="module")
-def few():
-    """160 digits to train on, 40 to choose with, 40 to test."""
-    data = load_data("digits")
-    parts = (("train", 160), ("validation", 40), ("test", 40))
-    cut = {name: Samples(*getattr(data, name).__getitems__(range(n))) for name, n in parts}
-    return dataclasses.replace(data, **cut)
-
-
 @pytest.fixture(scope="module")
 def whole(few, tmp_path_factory):
     """A run that nobody disturbed."""
     folder = tmp_path_factory.mktemp("whole") / "run"
-    train("deit_nano", few, output=folder, **SMALL)
+    train("deit_nano", few, output=folder, **RUN)
     return folder
 
 
 @pytest.mark.parametrize("after", [1, 7, 10, 11, 29])
 def test_a_run_stopped_after_any_step_goes_on_to_the_same_bits(whole, few, after, tmp_path):
     steps = iter(range(1, 100))
-    call = SMALL | {"output": tmp_path / "run"}
+    call = RUN | {"output": tmp_path / "run"}
     first = train("deit_nano", few, stop=lambda: next(steps) == after, **call)
     assert not first.finished and len(first.rows) == after // 10
     second = train("deit_nano", few, resume=True, **call)
@@ -78,7 +47,7 @@ def test_a_run_stopped_after_any_step_goes_on_to_the_same_bits(whole, few, after
 
 
 def test_a_run_may_be_stopped_again_and_again(whole, few, tmp_path):
-    call = SMALL | {"output": tmp_path / "run", "stop": lambda: True}
+    call = RUN | {"output": tmp_path / "run", "stop": lambda: True}
     result = train("deit_nano", few, **call)
     for _ in range(40):
         if result.finished:
@@ -109,7 +78,7 @@ def test_a_run_that_died_between_two_files_goes_on_to_the_same_bits(
         if now:
             raise Died
 
-    call = SMALL | {"output": tmp_path / "run"}
+    call = RUN | {"output": tmp_path / "run"}
     with monkeypatch.context() as patch, pytest.raises(Died):
         patch.setattr(RunFolder, method, dying)
         train("deit_nano", few, **call)
@@ -120,7 +89,7 @@ def test_a_run_that_died_between_two_files_goes_on_to_the_same_bits(
 def test_half_a_line_and_half_a_file_are_cleared_away(whole, few, tmp_path):
     steps = iter(range(1, 100))
     folder = tmp_path / "run"
-    call = SMALL | {"output": folder}
+    call = RUN | {"output": folder}
     train("deit_nano", few, stop=lambda: next(steps) == 15, **call)
     with open(folder / "metrics.jsonl", "a") as file:
         file.write('{"epoch": 2, "train_lo')
@@ -131,7 +100,7 @@ def test_half_a_line_and_half_a_file_are_cleared_away(whole, few, tmp_path):
 
 def test_a_finished_run_stays_as_it_is(whole, few):
     before = {path.name: path.read_bytes() for path in whole.iterdir()}
-    result = train("deit_nano", few, output=whole, resume=True, **SMALL)
+    result = train("deit_nano", few, output=whole, resume=True, **RUN)
     assert result.finished and len(result.rows) == 3
     assert evaluate(result.model, few.test).accuracy == result.test_accuracy
     assert {path.name: path.read_bytes() for path in whole.iterdir()} == before
@@ -151,7 +120,7 @@ def test_a_run_does_not_go_on_as_another(whole, few, change, message):
     before = {path.name: path.read_bytes() for path in whole.iterdir()}
     change = dict(change)
     data = dataclasses.replace(few, name=change.pop("data", few.name))
-    call = SMALL | {"output": whole, "resume": True} | change
+    call = RUN | {"output": whole, "resume": True} | change
     with pytest.raises(ValueError, match=message) as caught:
         train("deit_nano", data, **call)
     assert "\n" not in str(caught.value)
@@ -165,7 +134,7 @@ def test_a_run_whose_code_has_changed_does_not_go_on(whole, few):
     changed.mkdir()
     (changed / "run.json").write_text(json.dumps(about))
     with pytest.raises(ValueError, match="whose model had other parameters than this one"):
-        train("deit_nano", few, output=changed, resume=True, **SMALL)
+        train("deit_nano", few, output=changed, resume=True, **RUN)
 
 
 def test_a_damaged_state_is_named(whole, few, tmp_path):
@@ -174,7 +143,7 @@ def test_a_damaged_state_is_named(whole, few, tmp_path):
             (whole / name).read_bytes()[: 400 if name[0] == "s" else None]
         )
     with pytest.raises(ValueError, match=r"state.pt is damaged"):
-        train("deit_nano", few, output=tmp_path, resume=True, **SMALL)
+        train("deit_nano", few, output=tmp_path, resume=True, **RUN)
 
 
 def start(words: str, folder) -> subprocess.Popen:
@@ -183,11 +152,11 @@ def start(words: str, folder) -> subprocess.Popen:
     return subprocess.Popen(call, stdout=pipe, stderr=pipe, text=True, cwd=folder)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("extra", ["", FULL], ids=["plain", "full"])
 def test_a_run_that_is_terminated_writes_its_state_and_goes_on(extra, tmp_path):
-    words = f"train --model deit_nano --data digits {WORDS} {extra} --epochs 12"
-    process = start(f"{words} --output run", tmp_path)
+    call = f"train --model deit_nano --data digits {WORDS} {extra} --epochs 12"
+    process = start(f"{call} --output run", tmp_path)
     assert process.stdout is not None and process.stdout.readline().startswith("epoch  1/12")
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=120)
@@ -196,16 +165,16 @@ def test_a_run_that_is_terminated_writes_its_state_and_goes_on(extra, tmp_path):
     resumed = start("train --resume --output run", tmp_path)
     _, errors = resumed.communicate(timeout=300)
     assert resumed.returncode == 0, errors
-    assert main([*words.split(), "--output", str(tmp_path / "whole")]) == 0
+    assert main([*call.split(), "--output", str(tmp_path / "whole")]) == 0
     assert equal(learned(tmp_path / "run"), learned(tmp_path / "whole"))
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("extra", ["", FULL], ids=["plain", "full"])
 def test_a_run_that_is_killed_five_times_goes_on_to_the_same_bits(extra, tmp_path):
-    words = f"train --model deit_nano --data digits {WORDS} {extra} --epochs 25"
+    call = f"train --model deit_nano --data digits {WORDS} {extra} --epochs 25"
     chance, kills = random.Random(0), 0
-    process = start(f"{words} --output run", tmp_path)
+    process = start(f"{call} --output run", tmp_path)
     for _ in range(5):
         while process.poll() is None and not (tmp_path / "run" / "state.pt").exists():
             time.sleep(0.05)
@@ -219,7 +188,7 @@ def test_a_run_that_is_killed_five_times_goes_on_to_the_same_bits(extra, tmp_pat
     _, errors = process.communicate(timeout=600)
     assert process.returncode == 0, errors
     assert kills >= 3
-    assert main([*words.split(), "--output", str(tmp_path / "whole")]) == 0
+    assert main([*call.split(), "--output", str(tmp_path / "whole")]) == 0
     assert equal(learned(tmp_path / "run"), learned(tmp_path / "whole"))
 
 
@@ -235,12 +204,12 @@ def test_a_full_disk_is_said_in_one_line_and_nothing_is_lost(whole, few, tmp_pat
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
         with pytest.raises(OSError, match=r"cannot write to .*: .*go on from there with --resume"):
-            train("deit_nano", few, output=folder, progress=Fill(), **SMALL)
+            train("deit_nano", few, output=folder, progress=Fill(), **RUN)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)
     assert load_trained(folder / "last.safetensors")[1]["epoch"] >= 1
-    train("deit_nano", few, output=folder, resume=True, **SMALL)
+    train("deit_nano", few, output=folder, resume=True, **RUN)
     assert equal(learned(folder), learned(whole))
 
 

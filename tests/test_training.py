@@ -1,39 +1,19 @@
 """What `train` and `evaluate` promise: learn, repeat bit for bit, write at once, lose nothing."""
 
-import dataclasses
 import json
 import math
 
 import pytest
 import torch
+from small_runs import SMALL, same, without_time
 from torch import nn
 
 import flatten_edu as fe
 from flatten_edu.attention import linear_attention
-from flatten_edu.data import Data, Samples, load_data
+from flatten_edu.data import Samples
 from flatten_edu.training import Quiet, Recipe, evaluate, load_trained, train
 from flatten_edu.training.order import draw_epoch, move
 from flatten_edu.training.recipe import learning_rate, parameter_groups
-
-SMALL = {"patch_size": 2, "depth": 1, "width": 24, "batch_size": 16}
-
-
-@pytest.fixture(scope="module")
-def few() -> Data:
-    """160 digits to train on, 40 to choose with, 40 to test: an epoch takes a tenth of a second."""
-    data = load_data("digits")
-    parts = (("train", 160), ("validation", 40), ("test", 40))
-    cut = {name: Samples(*getattr(data, name).__getitems__(range(n))) for name, n in parts}
-    return dataclasses.replace(data, **cut)
-
-
-def without_time(rows: list[dict]) -> list[dict]:
-    return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
-
-
-def same(one: nn.Module, other: nn.Module) -> bool:
-    left, right = one.state_dict(), other.state_dict()
-    return left.keys() == right.keys() and all(left[name].equal(right[name]) for name in left)
 
 
 def test_digits_are_learned_in_seconds():
@@ -219,9 +199,9 @@ def test_a_loss_that_is_no_number_stops_the_run(few):
 
 
 def test_a_second_run_may_have_another_precision(few):
-    exact = train("deit_nano", few, epochs=1, device="cpu", **SMALL)
-    half = train("deit_nano", few, epochs=1, device="cpu", precision="bf16", **SMALL)
-    again = train("deit_nano", few, epochs=1, device="cpu", **SMALL)
+    exact = train("deit_nano", few, epochs=1, **SMALL)
+    half = train("deit_nano", few, epochs=1, precision="bf16", **SMALL)
+    again = train("deit_nano", few, epochs=1, **SMALL)
     assert same(exact.model, again.model) and not same(exact.model, half.model)
     assert half.rows[0]["train_loss"] == pytest.approx(exact.rows[0]["train_loss"], rel=0.02)
     assert half.model(few.test.images).dtype == torch.float32

@@ -34,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Measure, and print a few lines."""
     from ..data import load_data
+    from ..data.reading import report as skipped
     from ..files import checked
     from ..training import evaluate, load_trained
     from ..training.device import open_device
@@ -57,6 +58,9 @@ def run(arguments: argparse.Namespace) -> int:
         head = f"{about['model']} of epoch {about['epoch']}, {len(samples)} {arguments.part} images"
         sys.stdout.write(f"{head} of {data.name}\n{report(scores, data.classes)}")
         sys.stdout.write(f"{rate:.0f} images/s on {place.device}, reading included\n")
+        if data.broken or samples.skipped:
+            names = (*data.broken, *sorted(samples.skipped))
+            sys.stdout.write(f"{skipped(names, data.count)}\n")
         path = arguments.picture or arguments.weights.parent / "confusion.png"
         if draw(lambda: picture(scores, data.classes), path):
             sys.stdout.write(f"the confusion matrix is in {path}\n")

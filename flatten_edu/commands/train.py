@@ -98,8 +98,6 @@ def summary(result: Result) -> str:
             f"test accuracy {100 * row['test_accuracy']:.1f} % with {name}.safetensors, "
             f"epoch {row['epoch']}{chosen}"
         )
-    if result.skipped:
-        lines.append(f"{len(result.skipped)} images could not be read and were skipped")
     return "\n".join([*lines, f"everything is in {result.output}", ""])
 
 

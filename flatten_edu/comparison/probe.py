@@ -10,6 +10,7 @@ cost        time of one forward pass of the mechanism, at three numbers of token
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -20,10 +21,11 @@ import torch
 from ..analysis import attention_map, numerical_rank, row_entropy
 from ..arms import Arm, find_arm
 from ..attention import TokenMixer
+from ..tasks import tokens
 from ..timing import Case, Times
 from ..timing import measure as time_it
 from ..training.order import generator
-from .run import Run, check, in_order, side_by_side
+from .run import Run, check, check_runs, in_order, side_by_side
 
 BUILT_IN = ("softmax", "linear", "focused")
 GRID = (14, 14)
@@ -58,6 +60,7 @@ class Profile:
         entropy: arm -> of the untrained map's rows, over log 196; None where it is undefined.
         rank: arm -> of the untrained map, of 196; None where the mechanism is not linear in v.
         times: of one forward pass.
+        steps: how many a layer learned for.
         notes: what could not be measured, and why.
     """
 
@@ -66,6 +69,7 @@ class Profile:
     entropy: dict[str, float | None]
     rank: dict[str, float | None]
     times: Times
+    steps: int
     notes: list[str] = field(default_factory=list)
 
 
@@ -91,14 +95,15 @@ def probe(
     """
     arms = tuple(dict.fromkeys([attention, *beside]))
     check([ability.task for ability in ABILITIES[1:]], arms, 1, jobs, None)
-    notes: list[str] = []
-    maps = {name: untrained(find_arm(name), notes) for name in arms}
-    times = cost(arms, clock=time.thread_time)
+    fixed, notes = tuple(sorted(changes.items())), []
     runs = [
-        Run(ability.task, arm, 0, ability.options, tuple(sorted(changes.items())), "cpu")
+        Run(ability.task, arm, 0, ability.options, fixed, "cpu")
         for ability in ABILITIES
         for arm in arms
     ]
+    check_runs(runs)
+    maps = {name: untrained(find_arm(name), notes) for name in arms}
+    times = cost(arms, clock=time.thread_time)
     accuracy: dict[str, dict[str, float]] = {arm: {} for arm in arms}
     for row in in_order(runs) if jobs == 1 else side_by_side(runs, jobs):
         label = label_of(row["task"], row["tokens"])
@@ -106,7 +111,17 @@ def probe(
         report(f"{label}, {row['arm']}: {100 * row['test_accuracy']:.1f} %")
     entropy = {name: found[0] for name, found in maps.items()}
     rank = {name: found[1] for name, found in maps.items()}
-    return Profile(arms, accuracy, entropy, rank, times, notes)
+    return Profile(arms, accuracy, entropy, rank, times, steps_of(changes), notes)
+
+
+def steps_of(changes: dict[str, Any]) -> int:
+    """Steps of training that each probe has, by the tasks' common recipe.
+
+    >>> steps_of({}), steps_of({"epochs": 2}), steps_of({"batch_size": 64})
+    (300, 600, 150)
+    """
+    recipe = dataclasses.replace(tokens.RECIPE, **changes)
+    return recipe.epochs * (tokens.PARTS["train"] // recipe.batch_size)
 
 
 def label_of(task: str, tokens: int) -> str:

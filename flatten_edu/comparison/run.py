@@ -20,8 +20,11 @@ from ..bench.machine import processor
 from ..extras import need
 from ..tasks import Task, load_task
 from ..training import train
+from ..training.about import installed
+from ..training.augment import check_labels
+from ..training.checks import check_batches, check_outputs
+from ..training.device import check_device
 from ..training.evaluation import evaluate
-from ..training.train import installed
 from .measure import measure
 from .results import Results, Row
 
@@ -83,6 +86,7 @@ def compare(
     runs = [Run(name, arm, seed, *fixed) for name in names for seed in range(seeds) for arm in arms]
     results = Results(output, {"tasks": settings_of(names, fixed[0], fixed[1])})
     due = [run for run in runs if not results.has(run.task, run.arm, run.seed)]
+    check_runs(due)
     if due:
         results.begin(this_start(command, device, jobs))
     report(results.rows, len(runs))
@@ -111,6 +115,17 @@ def check(
     for arm in arms:
         find_arm(arm)
     need("accelerate")
+
+
+def check_runs(runs: Sequence[Run]) -> None:
+    """Raise in one line for what a run would stop at, before any of them starts."""
+    for run in {repr(run._replace(seed=0)): run for run in runs}.values():
+        task = the_task(run.task, run.options, run.changes)
+        check_device(run.device, task.recipe.precision)
+        check_batches(task.data, task.recipe, processes=1)
+        check_labels(task.recipe, task.data)
+        if ":" in run.arm:  # a function of somebody's own
+            check_outputs(task.build(run.arm), task.data)
 
 
 _KEPT: dict[str, Task] = {}

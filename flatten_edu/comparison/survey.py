@@ -26,7 +26,7 @@ from ..files import read_json, write_text
 from ..timing import Times
 from .probe import ABILITIES, SIZES, cost, label_of, mixing_case, untrained
 from .results import Results, Row, about_of, rows_of
-from .run import Run, check, in_order, settings_of, side_by_side, this_start
+from .run import Run, check, check_runs, in_order, settings_of, side_by_side, this_start
 
 LABELS = tuple(ability.label for ability in ABILITIES)
 
@@ -97,7 +97,6 @@ def run_survey(
         for ability in ABILITIES
     }
     results = Results(folder, {"tasks": recipes})
-    results.begin(this_start(command, "cpu", jobs))
     runs = [
         Run(ability.task, arm, seed, ability.options, fixed, "cpu")
         for seed in range(seeds)
@@ -105,6 +104,8 @@ def run_survey(
         for arm in arms
         if not results.has(ability.label, arm, seed)
     ]
+    check_runs(runs)
+    results.begin(this_start(command, "cpu", jobs))
     for row in in_order(runs) if jobs == 1 else side_by_side(runs, jobs):
         label = label_of(row["task"], row["tokens"])
         results.add(row | {"task": label})

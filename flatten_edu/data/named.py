@@ -18,10 +18,10 @@ from typing import Any
 from ..extras import need
 from .parting import still_data, stream_data
 from .samples import Data
+from .streams import STREAM
 
 # name -> (name on the hub, pixels)
 HUB = {"cifar10": ("uoft-cs/cifar10", 32), "imagenet": ("ILSVRC/imagenet-1k", 224)}
-STREAM = "stream:"
 SIZE = 224
 
 

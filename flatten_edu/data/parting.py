@@ -7,6 +7,7 @@ a validation part and no test part is both.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from .pictures import CENTRE, SPREAD, Pictures, numbers_of
 from .reading import name_of, unreadable
 from .samples import Data, Samples
 from .split import split_indices
-from .streams import Stream
+from .streams import STREAM, Stream
 
 PARTS = ("train", "validation", "test")
 # Shares of the training images that validation and test take where there are none of their own.
@@ -103,11 +104,12 @@ def stream_data(
         parts = {part: parts[part] for part in ("train", "validation")}
     digits = dict(zip(missing_of(list(parts)), (9, 8), strict=False))
     train, length = parts["train"], length_of(parts["train"])
-    streams = {}
+    root, streams = Path(name.removeprefix(STREAM)), {}
     for part in PARTS:
         if part == "train" or part in digits:
             kept = {digits[part]} if part in digits else set(range(10)) - set(digits.values())
-            source, count = tenths(train, kept), sum(n % 10 in kept for n in range(length))
+            source = tenths(train, length, kept)
+            count = sum(number % 10 in kept for number in range(length))
         elif part in parts:
             source, count = parts[part], length_of(parts[part])
         else:
@@ -117,15 +119,22 @@ def stream_data(
                 f"data {name!r} has no images for {part}: of every ten images of a stream one goes "
                 "there; it needs more images, or to be read without stream:"
             )
-        streams[part] = Stream(source, *columns, count, size, scaled=part != "train")
+        streams[part] = Stream(source, *columns, count, size, part != "train", root)
     return put_together(name, streams, classes)
 
 
-def tenths(source: Any, kept: set[int]) -> Any:
+def tenths(source: Any, length: int, kept: set[int]) -> Any:
     """The rows of a stream whose number ends in one of these digits."""
     if len(kept) == 10:
         return source
-    return source.filter(lambda row, number: number % 10 in kept, with_indices=True)
+    # `take` keeps the files of the stream in their order when it is shuffled. Else rows would have
+    # other numbers in each epoch, and those of one part would come into another.
+    return source.take(length).filter(partial(ends_in, kept), with_indices=True)
+
+
+def ends_in(kept: set[int], row: dict, number: int) -> bool:
+    """Whether the number of a row ends in one of these digits."""
+    return number % 10 in kept
 
 
 def length_of(source: Any) -> int:

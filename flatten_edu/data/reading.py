@@ -21,8 +21,9 @@ def open_picture(entry: dict) -> Any:
     """
     library = need("PIL.Image")
     content = entry["bytes"]
-    picture = library.open(entry["path"] if content is None else io.BytesIO(content))
-    picture = need("PIL.ImageOps").exif_transpose(picture)
+    with library.open(entry["path"] if content is None else io.BytesIO(content)) as opened:
+        opened.load()
+        picture = need("PIL.ImageOps").exif_transpose(opened)
     if picture.mode.startswith("I"):
         # 16 bits a pixel; PIL would cut off what is above 255.
         picture = picture.convert("I").point(lambda value: value / 256).convert("L")

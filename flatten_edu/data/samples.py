@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
 
 import torch
@@ -26,6 +26,9 @@ class Samples(Dataset):
     >>> len(few), few[2][1]
     (3, tensor(1))
     """
+
+    # Names of what could not be read so far, found while it was read; see `Stream`.
+    skipped: Set[str] = frozenset()
 
     def __init__(self, images: Tensor, labels: Tensor):
         if len(images) != len(labels):
@@ -65,7 +68,8 @@ class Data:
             None. It draws from the generator alone, so that a run can be repeated.
         centre, spread: mean and standard deviation of each channel, by which images are scaled
             when a model sees them; None where they are left between 0 and 1.
-        broken: images that cannot be read and are in none of the parts.
+        broken: images that cannot be read and are in none of the parts. Those of a stream are
+            found as it is read; its parts' `skipped` names them.
     """
 
     name: str
@@ -77,6 +81,12 @@ class Data:
     centre: tuple[float, ...] | None = None
     spread: tuple[float, ...] | None = None
     broken: tuple[str, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """How many images there are, the broken ones included."""
+        parts = {id(part): part for part in (self.train, self.validation, self.test)}
+        return sum(len(part) for part in parts.values()) + len(self.broken)
 
     @property
     def channels(self) -> int:

@@ -7,8 +7,9 @@ data that lies still; going back starts the stream again.
 from __future__ import annotations
 
 import copy
-import warnings
+import hashlib
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,6 +18,8 @@ from torch import Tensor
 from .pictures import Pictures
 from .reading import name_of
 
+# What stands before the name of data that is to be read as a stream.
+STREAM = "stream:"
 # Pictures among which the next is drawn: a stream cannot be shuffled as a whole.
 BUFFER = 1000
 
@@ -29,13 +32,24 @@ class Stream(Pictures):
         column, label: names of its images and of its labels.
         length: how many rows it has.
         size, scaled: as of `Pictures`.
+        root: the folder that it comes from, below which pictures have their names.
     """
 
-    def __init__(self, source: Any, column: str, label: str, length: int, size: int, scaled: bool):
+    def __init__(
+        self,
+        source: Any,
+        column: str,
+        label: str,
+        length: int,
+        size: int,
+        scaled: bool,
+        root: Path | None = None,
+    ):
         self.source, self.column, self.label, self.length = source, column, label, length
-        self.size, self.scaled = size, scaled
+        self.size, self.scaled, self.root = size, scaled, root
         self.seed, self.crop = 0, 1.0
         self.next, self.iterator = 0, None
+        self.skipped: set[str] = set()
 
     def __len__(self) -> int:
         return self.length
@@ -49,18 +63,24 @@ class Stream(Pictures):
                 images.append(self.tensor(row[self.column], index))
                 labels.append(int(row[self.label]))
             except (OSError, SyntaxError, ValueError):
-                name = name_of(row[self.column], f"image {index} of the stream")
-                warnings.warn(f"{name} cannot be read and is skipped", stacklevel=2)
+                self.skipped.add(self.name(row[self.column]))
                 images.append(torch.zeros(3, self.size, self.size))
                 labels.append(-1)
         return torch.stack(images), torch.tensor(labels)
+
+    def name(self, entry: dict) -> str:
+        """What to call a picture in every order: by its path, or by what it holds."""
+        content = hashlib.sha256(entry["bytes"] or b"").hexdigest()
+        return name_of(entry, f"an image without a name ({content[:8]})", self.root)
 
     def row(self, index: int) -> dict:
         """The row with this number, after going forwards to it."""
         if self.iterator is None or index < self.next:
             self.iterator, self.next = self.rows_again(), 0
         while True:
-            row = next(self.iterator)
+            row = next(self.iterator, None)
+            if row is None:
+                raise ValueError(f"the stream ended after {self.next} of {self.length} images")
             self.next += 1
             if self.next > index:
                 return row

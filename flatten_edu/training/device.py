@@ -46,6 +46,12 @@ class Device:
         """The sum over all processes."""
         return tensor if self.processes == 1 else self.accelerator.reduce(tensor, "sum")
 
+    def union(self, names: set[str]) -> set[str]:
+        """The names that any process has."""
+        if self.processes == 1:
+            return names
+        return set(need("accelerate.utils").gather_object(sorted(names)))
+
     def wait(self) -> None:
         """Go on when all processes are here."""
         if self.processes > 1:
@@ -58,21 +64,26 @@ def open_device(name: str = "auto", precision: str = "no") -> Device:
     Under torchrun each process gets its own.
 
     Raises:
-        ValueError: if `name` is neither "auto" nor "cpu", or "cuda" where there is none.
+        ValueError: see `check_device`.
         ImportError: if Accelerate is missing; the line names the extra.
     """
+    check_device(name, precision)
+    accelerate = need("accelerate")
+    forget_settings(alone="WORLD_SIZE" not in os.environ)
+    accelerator = accelerate.Accelerator(mixed_precision=precision, cpu=name == "cpu")
+    return Device(
+        accelerator.device, accelerator.process_index, accelerator.num_processes, accelerator
+    )
+
+
+def check_device(name: str, precision: str) -> None:
+    """Raise a ValueError in one line if there is no such device, or it cannot be so precise."""
     if name not in ("auto", "cpu", "cuda"):
         raise ValueError(f"device must be 'auto', 'cpu' or 'cuda', but is {name!r}")
     if name == "cuda" and not torch.cuda.is_available():
         raise ValueError("device is 'cuda', but torch finds no GPU here; say 'cpu' or 'auto'")
-    accelerate = need("accelerate")
-    forget_settings(alone="WORLD_SIZE" not in os.environ)
-    accelerator = accelerate.Accelerator(mixed_precision=precision, cpu=name == "cpu")
-    if precision == "fp16" and accelerator.device.type == "cpu":
+    if precision == "fp16" and (name == "cpu" or not torch.accelerator.is_available()):
         raise ValueError("precision 'fp16' needs a GPU; on a CPU say 'bf16' or 'no'")
-    return Device(
-        accelerator.device, accelerator.process_index, accelerator.num_processes, accelerator
-    )
 
 
 @contextmanager

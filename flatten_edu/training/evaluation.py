@@ -54,6 +54,9 @@ def evaluate(
         device: where to compute, and together with which other processes; None is where the
             model is.
 
+    Raises:
+        ValueError: if no label counts, or the outputs do not fit the labels.
+
     >>> model = fe.create_model("deit_nano")
     >>> black = Samples(torch.zeros(10, 1, 28, 28), torch.arange(10))
     >>> evaluate(model, black).accuracy  # one answer for all, right for one of ten
@@ -79,6 +82,8 @@ def evaluate(
     model.train(training)
     loss, top5, confusion = (device.sum(part) for part in (loss, top5, confusion))
     count = int(confusion.sum())
+    if not count:
+        raise ValueError("samples must hold a label that counts, but all are below 0")
     right = int(confusion.diagonal().sum())
     return Scores(loss.item() / count, right / count, int(top5) / count, confusion.cpu())
 

@@ -31,16 +31,21 @@ class Learner:
             checkpoint_blocks(model, True)
         optimizer = make_optimizer(model, recipe)
         self.shared, self.optimizer = device.accelerator.prepare(model, optimizer)
-        compiled: Any = torch.compile(self.shared) if recipe.compile else self.shared
-        self.model: nn.Module = compiled
+        self.model: nn.Module = translated(self.shared) if recipe.compile else self.shared
 
     @property
     def judged(self) -> nn.Module:
-        """What is measured: the averaged weights, where weights are averaged."""
-        return self.model if self.average is None else self.average.module
+        """What is measured: the averaged weights, where weights are averaged.
+
+        Never the translated model, nor what shares gradients: the last batch of a part has any
+        size, and not every process has one.
+        """
+        return self.plain if self.average is None else self.average.module
 
     def step(self, images: Tensor, labels: Tensor, step: int) -> Tensor:
-        """Learn from one batch: its mean loss (on this process), detached.
+        """Learn from one batch: its mean loss, detached; of several processes each has its share.
+
+        The mean over the processes is the loss of the whole batch.
 
         Args:
             images: b c y x.
@@ -62,25 +67,27 @@ class Learner:
     def gradients(self, images: Tensor, labels: Tensor) -> Tensor:
         """Go back from the loss of a batch, in one piece or in parts that add up to the same."""
         pieces = images.chunk(self.recipe.accumulate), labels.chunk(self.recipe.accumulate)
-        parts, whole = list(zip(*pieces, strict=True)), weight_of(labels)
-        losses = []
+        parts, whole, losses = list(zip(*pieces, strict=True)), self.share_of(labels), []
         for number, part in enumerate(parts, start=1):
             with self.held_back(number < len(parts)):
-                loss = self.loss(*part)
-                if len(parts) > 1:
-                    loss = loss * (weight_of(part[1]) / whole)
+                loss = self.loss(*part) / whole
                 self.device.accelerator.backward(loss)
             losses.append(loss.detach())
         return losses[0] if len(parts) == 1 else torch.stack(losses).sum()
 
+    def share_of(self, labels: Tensor) -> float:
+        """How many labels count, over all processes, divided by their number."""
+        count = torch.tensor(weight_of(labels), device=self.device.device)
+        return max(int(self.device.sum(count)), 1) / self.device.processes
+
     def loss(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Mean cross-entropy of the labels that count."""
+        """The sum of the cross-entropies of the labels that count."""
         outputs = self.model(images)
         if labels.is_floating_point():
             pair = outputs.to(torch.promote_types(outputs.dtype, torch.float32)), labels
         else:
             pair = counted(outputs, labels)
-        return F.cross_entropy(*pair, label_smoothing=self.recipe.label_smoothing)
+        return F.cross_entropy(*pair, label_smoothing=self.recipe.label_smoothing, reduction="sum")
 
     def held_back(self, held: bool) -> AbstractContextManager:
         """In the block, processes keep their gradients to themselves if `held`."""
@@ -117,6 +124,16 @@ class Learner:
         if self.average is not None:
             self.plain.load_state_dict(self.average.module.state_dict())
         return self.plain.eval()
+
+
+def translated(model: nn.Module) -> nn.Module:
+    """The model through `torch.compile`, anew for each size of images and batches.
+
+    A recipe has one size, or two with `accumulate`. Left to itself the compiler would take the size
+    of a second run in the same Python for a variable, and fails at a convolution over it on a CPU.
+    """
+    compiled: Any = torch.compile(model, dynamic=False)
+    return compiled
 
 
 def averaged(model: nn.Module, decay: float) -> AveragedModel | None:

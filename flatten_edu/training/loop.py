@@ -5,56 +5,25 @@ Python's and the library's random numbers are the run's own inside, and untouche
 
 from __future__ import annotations
 
-import dataclasses
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch import nn
 
 from ..data import Data
-from ..data.streams import Stream
-from .augment import Augment
+from .batches import Batches
 from .device import Device
 from .evaluation import Scores, evaluate
 from .folder import RunFolder
 from .learner import Learner, check_finite
-from .order import Epoch, derive, draw_epoch, generator, move, own_randomness
+from .order import own_randomness
+from .position import Position
 from .progress import Quiet
 from .recipe import Recipe
 
 # How often the loss is looked at: on a GPU a look waits for all work before it.
 LOOK = 20
-# What is measured after each epoch.
-METRICS = ("train_loss", "validation_loss", "validation_accuracy", "test_loss", "test_accuracy",
-           "learning_rate", "seconds")  # fmt: skip
-
-
-@dataclass
-class Position:
-    """Where a run stands: what stands in the state beside the weights.
-
-    Args:
-        epoch: epochs that are finished.
-        step: steps of the next one that are made.
-        loss: sum of their losses.
-        seconds: time that the run has taken, over all its parts.
-        rows: metrics of the finished epochs.
-    """
-
-    epoch: int = 0
-    step: int = 0
-    loss: float = 0.0
-    seconds: float = 0.0
-    rows: list[dict[str, float]] = field(default_factory=list)
-
-    @property
-    def best(self) -> dict[str, float]:
-        """The row with the highest validation accuracy; of equals the one with the lowest loss."""
-        return max(self.rows, key=lambda row: (row["validation_accuracy"], -row["validation_loss"]))
 
 
 class Loop:
@@ -84,14 +53,12 @@ class Loop:
         stop: Callable[[], bool],
         workers: int = 0,
     ):
-        self.data, self.recipe, self.seed, self.device = data, recipe, seed, device
+        self.data, self.recipe, self.device = data, recipe, device
         self.folder, self.progress, self.stop = folder, progress, stop
-        self.workers = workers
         self.steps = len(data.train) // recipe.batch_size
         self.learner = Learner(model, recipe, recipe.epochs * self.steps, device)
-        self.augment = Augment(recipe, data)
+        self.batches = Batches(data, recipe, seed, device, workers)
         self.position, self.stopping = Position(), False
-        self.started = time.monotonic()
 
     def run(self) -> bool:
         """Train; True if the run came to its end, False if it was stopped."""
@@ -104,75 +71,46 @@ class Loop:
         """`run`, with the folder held."""
         # All have looked at the folder before the first process writes to it.
         self.device.wait()
-        state = self.folder.begin()
-        try:
-            self.go_on_from(state)
-        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-            raise self.folder.damaged() from error
+        self.go_on_from(self.folder.begin())
         self.device.wait()
         done = self.position.epoch * self.steps + self.position.step
         self.progress.begin(self.recipe.epochs, self.steps, self.recipe.batch_size, done)
         try:
             with own_randomness(self.device.device):
-                while self.position.epoch < self.recipe.epochs:
-                    if self.stopping:
-                        return False
-                    if self.learn_epoch():
-                        self.finish_epoch()
-                    else:
-                        self.folder.save_state(self.state())
-            return True
+                return self.learn()
         finally:
             self.progress.end()
 
+    def learn(self) -> bool:
+        """The epochs that are left; False if the run was stopped before their end."""
+        while self.position.epoch < self.recipe.epochs:
+            if self.stopping:
+                return False
+            if self.learn_epoch():
+                self.finish_epoch()
+            else:
+                self.folder.save_state(self.state())
+        return True
+
     def learn_epoch(self) -> bool:
         """The steps of the epoch that are left; False if the run was stopped between two."""
-        samples, recipe = len(self.data.train), self.recipe
-        epoch = draw_epoch(samples, recipe.batch_size, recipe.shift, self.seed, self.position.epoch)
-        if isinstance(self.data.train, Stream):  # which draws its order itself
-            epoch = dataclasses.replace(epoch, order=epoch.order.sort().values)
-        total = torch.tensor(self.position.loss, dtype=torch.float64, device=self.device.device)
+        place = self.position
+        total = torch.tensor(place.loss, dtype=torch.float64, device=self.device.device)
         self.learner.model.train()
-        for images, labels in self.batches(epoch):
-            torch.manual_seed(self.derive("step", self.device.process))
-            number = self.position.epoch * self.steps + self.position.step
-            loss = self.learner.step(images, labels, number)
+        for images, labels in self.batches.of(place.epoch, place.step):
+            torch.manual_seed(self.batches.seed_of("step", place.epoch, place.step))
+            loss = self.learner.step(images, labels, place.epoch * self.steps + place.step)
             total += loss
-            look = self.position.step % LOOK == 0
+            look = place.step % LOOK == 0
             if look:
-                check_finite(loss, self.position.epoch + 1, self.position.step)
-            self.progress.step(self.position.epoch + 1, float(loss) if look else None)
-            self.position.step += 1
+                check_finite(loss, place.epoch + 1, place.step)
+            self.progress.step(place.epoch + 1, float(loss) if look else None)
+            place.step += 1
             if self.wants_stop():
                 break
-        self.position.loss = float(self.device.sum(total)) / self.device.processes
-        check_finite(total, self.position.epoch + 1, self.position.step - 1)
-        return self.position.step == self.steps
-
-    def batches(self, epoch: Epoch) -> Iterator[tuple[Tensor, Tensor]]:
-        """What is left of the epoch, this process's share of each batch."""
-        parts = [
-            epoch.part(step, self.device.process, self.device.processes)
-            for step in range(self.position.step, epoch.steps)
-        ]
-        seed = derive(self.seed, "crop", self.position.epoch)
-        loader = DataLoader(
-            self.data.train.drawn(seed, self.recipe.crop),
-            batch_sampler=[epoch.order[part].tolist() for part in parts],
-            collate_fn=as_they_are,  # pyright: ignore[reportArgumentType]
-            generator=generator(self.seed, "loader", self.position.epoch),
-            num_workers=self.workers,
-            pin_memory=self.device.device.type == "cuda",
-        )
-        for part, (images, labels) in zip(parts, loader, strict=True):
-            images = images.to(self.device.device, non_blocking=True)
-            labels = labels.to(self.device.device, non_blocking=True)
-            if self.recipe.shift:
-                images = move(images, epoch.offsets[part])
-            if self.data.augment is not None:
-                source = torch.Generator().manual_seed(self.derive("augment", self.device.process))
-                images, labels = self.data.augment(images, labels, source)
-            yield self.augment(images, labels, self.derive("recipe", self.device.process))
+        place.loss = float(self.device.sum(total)) / self.device.processes
+        check_finite(total, place.epoch + 1, place.step - 1)
+        return place.step == self.steps
 
     def finish_epoch(self) -> None:
         """Measure, write metrics and weights, then the state that goes with them."""
@@ -200,53 +138,28 @@ class Loop:
             "test_loss": test.loss,
             "test_accuracy": test.accuracy,
             "learning_rate": self.learner.optimizer.param_groups[0]["lr"],
-            "seconds": round(self.seconds(), 3),
+            "seconds": round(self.position.elapsed(), 3),
         }
 
     def state(self) -> dict[str, Any]:
-        """Everything that is needed to go on from here; all of it by value."""
-        return self.learner.state() | {
-            "epoch": self.position.epoch,
-            "step": self.position.step,
-            "loss": self.position.loss,
-            "seconds": self.seconds(),
-            "rows": self.position.rows,
-        }
+        """Everything that is needed to go on from here."""
+        parts = self.data.train, self.data.validation, self.data.test
+        found = self.position.skipped.union(*(part.skipped for part in parts))
+        self.position.skipped = self.device.union(found)
+        return self.learner.state() | self.position.state()
 
     def go_on_from(self, state: dict[str, Any] | None) -> None:
         """Take up a state that was written down; None is a fresh start."""
-        if state is not None:
+        if state is None:
+            return
+        try:
             self.learner.load(state)
-            self.position = Position(
-                *(state[name] for name in ("epoch", "step", "loss", "seconds", "rows"))
-            )
-            self.check_position()
-
-    def check_position(self) -> None:
-        """Raise a ValueError unless the place is one that this run can stand at."""
-        place, kinds = self.position, (int, float)
-        within = 0 <= place.epoch <= self.recipe.epochs and 0 <= place.step < self.steps
-        told = all(isinstance(row[name], kinds) for row in place.rows for name in METRICS)
-        if not (
-            within and told and len(place.rows) == place.epoch and isinstance(place.seconds, kinds)
-        ):
-            raise ValueError("no place of this run")
-
-    def seconds(self) -> float:
-        """Time that the run has taken, over all its parts, measuring included."""
-        return self.position.seconds + time.monotonic() - self.started
-
-    def derive(self, purpose: str, process: int) -> int:
-        """A seed for the step that comes, on this process."""
-        return derive(self.seed, purpose, self.position.epoch, self.position.step, process)
+            self.position = Position.of(state, self.recipe.epochs, self.steps)
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            raise self.folder.damaged() from error
 
     def wants_stop(self) -> bool:
         """Whether any process was asked to stop: all stop after the same step."""
         flag = torch.tensor(int(self.stop()), device=self.device.device)
         self.stopping = bool(self.device.sum(flag))
         return self.stopping
-
-
-def as_they_are(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    """What the samples gave is a batch already."""
-    return batch
