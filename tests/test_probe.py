@@ -73,6 +73,8 @@ def test_the_picture_has_a_dot_for_every_ability_and_arm(found):
         expected = [values[arm] for _, values in rows if arm in values]
         assert dots[arm].get_xdata().tolist() == pytest.approx(expected)
     assert dots[STRANGER].get_marker() == "D" and dots["softmax"].get_marker() == "o"
+    # 960 samples, 120 a step.
+    assert "after 8 steps, one seed" in " ".join(text.get_text() for text in card.texts)
     assert all(label in card.alt for label, _ in rows) and "Time at 3,136 tokens" in card.alt
     card.canvas.draw()
     width, height = card.get_size_inches() * card.dpi
@@ -87,7 +89,7 @@ def test_the_times_of_many_arms_stay_on_the_card(number):
     values = {label: 0.5 for label in (ability.label for ability in ABILITIES)}
     times = Times(SIZES, {arm: (0.1, 0.2, 0.3) for arm in arms}, 3)
     some = Profile(arms, {arm: values for arm in arms}, dict.fromkeys(arms, 0.9),
-                   dict.fromkeys(arms, 64.0), times)  # fmt: skip
+                   dict.fromkeys(arms, 64.0), times, 300)  # fmt: skip
     card = profile(some)
     card.canvas.draw()
     words = [text for text in card.texts if "ms" in text.get_text()]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..extras import need
 from .bench import command_of
+from .drawing import draw
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Measure and train, with a line a run; a table and a picture in the folder at the end."""
     from ..comparison.payoff import payoff, table
-    from ..files import write_text, written_whole
+    from ..files import write_text
 
     need("matplotlib", extra="lab")
     output = arguments.output
@@ -51,8 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     text = table(rows)
     write_text(output / "table.md", text + "\n")
-    with written_whole(output / "payoff.png") as part:
-        picture(rows, arguments.seconds).savefig(part, format="png")
+    draw(lambda: picture(rows, arguments.seconds), output / "payoff.png")
     sys.stdout.write(f"\n{text}\neverything is in {output}\n")
     return 0
 

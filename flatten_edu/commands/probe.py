@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..extras import need
 from .compare import default_jobs
+from .drawing import draw
 
 if TYPE_CHECKING:
     from ..comparison.probe import Profile
@@ -40,7 +41,6 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.all:
         return run_all(arguments)
     from ..comparison.probe import probe
-    from ..files import written_whole
 
     need("matplotlib", extra="lab")
     name = re.sub(r"[^\w-]+", "-", arguments.attention)
@@ -58,8 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ..plots.profile import profile
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    with written_whole(path) as part:
-        profile(found).savefig(part, format="png")
+    draw(lambda: profile(found), path)
     sys.stdout.write(f"\n{table(found)}\nthe picture is {path}\n")
     return 0
 
@@ -67,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
 def run_all(arguments: argparse.Namespace) -> int:
     """Probe all of them; a table and a picture beside the results."""
     from ..comparison.survey import run_survey
-    from ..files import write_text, written_whole
+    from ..files import write_text
     from .bench import command_of
 
     need("matplotlib", extra="lab")
@@ -83,8 +82,7 @@ def run_all(arguments: argparse.Namespace) -> int:
     )
     from ..plots.abilities import abilities
 
-    with written_whole(folder / "survey.png") as part:
-        abilities(found).savefig(part, format="png")
+    draw(lambda: abilities(found), folder / "survey.png")
     write_text(folder / "table.md", page(found))
     sys.stdout.write(f"\n{page(found)}\neverything is in {folder}\n")
     return 0

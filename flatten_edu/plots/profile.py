@@ -24,7 +24,8 @@ def profile(found: Profile) -> Card:
     name = short(found.arms[0])
     card = Card(
         f"What {name} can do, and what it costs",
-        "Test accuracy of one layer after 300 steps, one seed; below, its map before any training",
+        f"Test accuracy of one layer after {found.steps:,} steps, one seed; "
+        "below, its map before any training",
         height,
     )
     axes = card.place(_LEFT, height - _TOP - _ROW * len(rows), _WIDTH, _ROW * len(rows))
