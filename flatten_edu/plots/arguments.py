@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from numbers import Integral, Real
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from ..attention import NAMES
 from ..attention.checks import check_floats, check_power, shown
@@ -19,7 +19,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 # The largest factor that numbers may get.
 MOST = 1e18
-Rule = Callable[[str, object], None]
+Rule = Callable[[str, Any], None]
 
 
 def asks(**rules: Rule) -> Callable[[Callable[P, T]], Callable[P, T]]:
@@ -50,10 +50,10 @@ def asks(**rules: Rule) -> Callable[[Callable[P, T]], Callable[P, T]]:
     return around
 
 
-def power(name: str, value: object) -> None:
+def power(name: str, value: Any) -> None:
     """A focusing power: a finite number of at least 1."""
-    if not is_number(value) or not 1 <= value <= sys.float_info.max:  # pyright: ignore
-        check_power(value)  # pyright: ignore[reportArgumentType]
+    if not is_number(value) or not 1 <= value <= sys.float_info.max:
+        check_power(value)
 
 
 def whole(least: int, most: int | None = None, step: int = 1) -> Rule:
@@ -61,7 +61,7 @@ def whole(least: int, most: int | None = None, step: int = 1) -> Rule:
     range = f"from {least} to {most}" if most is not None else f"at least {least}"
     kind = "a whole number" if step == 1 else f"a multiple of {step}"
 
-    def rule(name: str, value: object) -> None:
+    def rule(name: str, value: Any) -> None:
         right = isinstance(value, Integral) and not isinstance(value, bool)
         if not right or not least <= value <= (most or 2**31) or value % step:
             raise ValueError(f"{name} must be {range}, {kind}, but is {shown(value)}")
@@ -72,8 +72,8 @@ def whole(least: int, most: int | None = None, step: int = 1) -> Rule:
 def above(least: float) -> Rule:
     """A number above this one, and not beyond all bounds."""
 
-    def rule(name: str, value: object) -> None:
-        if not is_number(value) or not least < value <= MOST:  # pyright: ignore[reportOperatorIssue]
+    def rule(name: str, value: Any) -> None:
+        if not is_number(value) or not least < value <= MOST:
             raise ValueError(
                 f"{name} must be above {least:g}, a number up to {MOST:g}, but is {shown(value)}"
             )
@@ -84,8 +84,8 @@ def above(least: float) -> Rule:
 def within(least: float, most: float) -> Rule:
     """A number between these, or one of them."""
 
-    def rule(name: str, value: object) -> None:
-        if not is_number(value) or not least <= value <= most:  # pyright: ignore[reportOperatorIssue]
+    def rule(name: str, value: Any) -> None:
+        if not is_number(value) or not least <= value <= most:
             raise ValueError(
                 f"{name} must be a number from {least:g} to {most:g}, but is {shown(value)}"
             )
@@ -93,7 +93,7 @@ def within(least: float, most: float) -> Rule:
     return rule
 
 
-def is_number(value: object) -> bool:
+def is_number(value: Any) -> bool:
     """Whether it is a real number; no comparison holds for NaN."""
     return isinstance(value, Real) and not isinstance(value, bool)
 
@@ -101,7 +101,7 @@ def is_number(value: object) -> bool:
 def one_of(*known: object) -> Rule:
     """One of these words or numbers."""
 
-    def rule(name: str, value: object) -> None:
+    def rule(name: str, value: Any) -> None:
         if isinstance(value, bool) or not any(type(value) is type(k) and value == k for k in known):
             words = ", ".join(map(str, known))
             raise ValueError(f"{name} must be one of {words}, but is {shown(value)}")
@@ -112,7 +112,7 @@ def one_of(*known: object) -> Rule:
 def place(rows: int, columns: int) -> Rule:
     """(row, column) on a grid of patches."""
 
-    def rule(name: str, value: object) -> None:
+    def rule(name: str, value: Any) -> None:
         right = isinstance(value, (tuple, list)) and len(value) == 2
         whole = right and all(type(side) is int for side in value)
         if not whole or not (0 <= value[0] < rows and 0 <= value[1] < columns):
@@ -124,7 +124,7 @@ def place(rows: int, columns: int) -> Rule:
     return rule
 
 
-def mechanism(name: str, value: object) -> None:
+def mechanism(name: str, value: Any) -> None:
     """The name of a mechanism, or a function (q, k, v) -> b h n d."""
     if not callable(value) and value not in NAMES:
         raise ValueError(
@@ -135,7 +135,7 @@ def mechanism(name: str, value: object) -> None:
 def sides(least: int, most: int) -> Rule:
     """(height, width) in pixels."""
 
-    def rule(name: str, value: object) -> None:
+    def rule(name: str, value: Any) -> None:
         right = isinstance(value, (tuple, list)) and len(value) == 2
         if not right or not all(type(side) is int and least <= side <= most for side in value):
             raise ValueError(
@@ -149,15 +149,15 @@ def sides(least: int, most: int) -> Rule:
 def floats(axes: int) -> Rule:
     """A tensor of floating-point numbers with so many axes at least, none of them empty."""
 
-    def rule(name: str, value: object) -> None:
-        check_floats(name, value)  # pyright: ignore[reportArgumentType]
-        if value.ndim < axes or not value.numel():  # pyright: ignore[reportAttributeAccessIssue]
+    def rule(name: str, value: Any) -> None:
+        check_floats(name, value)
+        if value.ndim < axes or not value.numel():
             raise ValueError(f"{name} must have {axes} axes and a number, but is {shown(value)}")
 
     return rule
 
 
-def folder(name: str, value: object) -> None:
+def folder(name: str, value: Any) -> None:
     """The path of a folder."""
     if not isinstance(value, (str, os.PathLike)):
         raise TypeError(f"{name} must be the path of a folder, not {shown(value)}")
@@ -166,7 +166,7 @@ def folder(name: str, value: object) -> None:
 def made_by(kind: type, maker: str) -> Rule:
     """What a function of the package returned."""
 
-    def rule(name: str, value: object) -> None:
+    def rule(name: str, value: Any) -> None:
         if not isinstance(value, kind):
             raise TypeError(f"{name} must be what {maker} returns, not {shown(value)}")
 

@@ -1,5 +1,7 @@
 """One patch of a photo and where it looks: four maps from the same queries and keys."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -36,7 +38,7 @@ def place_of(patch: str | tuple[int, int]) -> tuple[int, int]:
     >>> place_of("face"), place_of((0, 13))
     ((3, 6), (0, 13))
     """
-    at = PATCHES.get(patch) if isinstance(patch, str) else patch
+    at: Any = PATCHES.get(patch) if isinstance(patch, str) else patch
     whole = isinstance(at, (tuple, list)) and len(at) == 2 and all(type(n) is int for n in at)
     if not whole or not (0 <= at[0] < GRID[0] and 0 <= at[1] < GRID[1]):
         raise ValueError(
