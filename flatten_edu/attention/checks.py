@@ -175,3 +175,18 @@ def widened(function: Callable[P, T]) -> Callable[P, T]:
         return function(*wide_args, **wide_kwargs)  # pyright: ignore[reportCallIssue]
 
     return wide
+
+
+def is_recorded(*tensors: Tensor) -> bool:
+    """Whether autograd alone records what becomes of these, so that a gradient written out may do.
+
+    A compiler fuses the definition by itself; torch.func and forward derivatives follow it.
+    """
+    return (
+        torch.is_grad_enabled()
+        and all(type(tensor) is Tensor for tensor in tensors)
+        and any(tensor.requires_grad for tensor in tensors)
+        and not torch.compiler.is_compiling()
+        and not torch._C._are_functorch_transforms_active()
+        and torch.autograd.forward_ad._current_level < 0
+    )

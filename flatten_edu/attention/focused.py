@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from .checks import check_floats, check_grid, check_power, check_qkv, widened
 from .linear import SMALL, kernel_attention, positive
 from .mechanism import Grid, Mechanism
+from .product import product
 from .sharpen import sharpen, sharpen_
 
 
@@ -137,7 +138,7 @@ class Focused(Mechanism):
             q, factor = sharpen(q, self.p)
             eps = eps / factor
         q, k = (rearrange(t, "b n (h d) -> b h n d", h=heads) for t in (q, k))
-        return kernel_attention(q, k, v, eps).to(v.dtype)
+        return product(q, k, v, eps).to(v.dtype)
 
     def extra_repr(self) -> str:
         """What stands in the module's printed form."""

@@ -12,6 +12,8 @@ import torch
 from einops import reduce
 from torch import Tensor
 
+from .checks import is_recorded
+
 
 def sharpen_(x: Tensor, p: float) -> tuple[Tensor, Tensor]:
     """f_p(x) as a product: u ** p, ... d, with u = x / max(x), and a number a row, ... 1.
@@ -52,19 +54,8 @@ def power(x: Tensor, p: float) -> Tensor:
 
 
 def sharpen(x: Tensor, p: float) -> tuple[Tensor, Tensor]:
-    """`sharpen_` for x that nobody else needs, with the short gradient where that may stand in.
-
-    A compiler fuses the definition by itself; torch.func and forward derivatives follow it.
-    """
-    written_out = (
-        type(x) is Tensor
-        and x.requires_grad
-        and torch.is_grad_enabled()
-        and not torch.compiler.is_compiling()
-        and not torch._C._are_functorch_transforms_active()
-        and torch.autograd.forward_ad._current_level < 0
-    )
-    return Sharpen.apply(x, p) if written_out else sharpen_(x, p)  # pyright: ignore
+    """`sharpen_` for x that nobody else needs, with the short gradient where that may stand in."""
+    return Sharpen.apply(x, p) if is_recorded(x) else sharpen_(x, p)  # pyright: ignore
 
 
 class Sharpen(torch.autograd.Function):
