@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from .backbones import create_model
-from .timing import samples, threads_set_to
+from .timing import own_time, samples, threads_set_to
 
 Network = tuple[str, str]
 
@@ -43,7 +43,7 @@ def measure(
     rounds: int | None = None,
     progress: Callable[[str], object] | None = None,
 ) -> Latencies:
-    """Time one image, forward, in float32 on one CPU thread, all networks in turn.
+    """Time one image, forward, in float32 on one CPU thread (its own time), all networks in turn.
 
     Args:
         networks: pairs (model, attention).
@@ -58,7 +58,7 @@ def measure(
     pairs = list(networks)
     calls = {" ".join(pair): _call(*pair, pixels) for pair in pairs}
     with threads_set_to(1), torch.inference_mode():
-        found = samples(calls, rounds)
+        found = samples(calls, rounds, clock=own_time)
     seconds = {pair: statistics.median(found[" ".join(pair)]) for pair in pairs}
     for (name, attention), median in seconds.items():
         if progress:
