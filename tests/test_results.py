@@ -15,7 +15,7 @@ from tools import results
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 WORDS = " ".join(README.split())
-FOLDERS = [ROOT / "results" / name for name in (*results.FOLDERS, "payoff")]
+FOLDERS = [ROOT / "results" / name for name in (*results.FOLDERS, *results.CAPACITY, "payoff")]
 FOLDERS = [folder for folder in FOLDERS if folder.exists()]
 COMPARISONS = [folder for folder in FOLDERS if folder.name != "payoff"]
 ROWS = results.rows_of_comparisons()
@@ -57,6 +57,20 @@ def test_every_arm_has_three_seeds_on_every_task_by_one_recipe(folder):
 
 def test_the_tables_of_the_readme_are_made_from_the_rows():
     assert across(ROWS) in README and results.written(README) == README
+
+
+def test_only_softmax_recalls_as_much_of_more_tokens():
+    table = results.capacity()
+    assert table in README
+    assert table.startswith("| recall | N = 16 | N = 64 | N = 196 |\n")
+    shares = {
+        line.split(" | ")[0][2:]: [float(share) for share in re.findall(r"([\d.]+) ±", line)]
+        for line in table.splitlines()[2:]
+    }
+    assert list(shares) == list(ARMS) and all(len(found) == 3 for found in shares.values())
+    assert min(shares["softmax"]) > 99
+    for arm in ("linear", "focused", "linear+dwc", "focused+dwc"):
+        assert shares[arm] == sorted(shares[arm], reverse=True) and shares[arm][-1] < 35
 
 
 def test_what_is_said_of_the_payoff_is_made_from_its_rows():

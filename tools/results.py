@@ -8,14 +8,17 @@ import sys
 import textwrap
 from pathlib import Path
 
+from flatten_edu.arms import ARMS
 from flatten_edu.comparison import payoff
 from flatten_edu.comparison.results import Row, rows_of
-from flatten_edu.comparison.table import across
+from flatten_edu.comparison.table import across, summarise
 from flatten_edu.tasks import list_tasks
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 FOLDERS = ("mnist5k", "textures", "probes")
+# Recall again, with other numbers of tokens than in the probes.
+CAPACITY = ("recall_16", "recall_196")
 BENCH = ROOT / "results" / "bench" / "cpu.md"
 # What the README takes from the page that `flatten-edu bench` writes.
 SHOWN = (
@@ -24,8 +27,6 @@ SHOWN = (
     "Growth",
     "Networks, forward",
 )
-COSTS, COSTS_END = "<!-- costs, written by tools/results.py -->", "<!-- end of costs -->"
-START, END = "<!-- payoff, written by tools/results.py -->", "<!-- end of payoff -->"
 
 
 def rows_of_comparisons(root: Path = ROOT) -> list[Row]:
@@ -37,6 +38,18 @@ def rows_of_comparisons(root: Path = ROOT) -> list[Row]:
 def rows_of_payoff(root: Path = ROOT) -> list[Row]:
     """The rows of the pay-off, or none."""
     return rows_of(root / "results" / "payoff" / "results.jsonl")
+
+
+def capacity(root: Path = ROOT) -> str:
+    """Recall against the number of tokens, a line an arm."""
+    found = {64: rows_of(root / "results" / "probes" / "results.jsonl")}
+    for name in CAPACITY:
+        found[int(name.split("_")[1])] = rows_of(root / "results" / name / "results.jsonl")
+    sizes = sorted(found)
+    tables = [summarise(found[n], "recall", ARMS) for n in sizes]
+    lines = [["recall", *(f"N = {n}" for n in sizes)], ["---", *("---:" for _ in sizes)]]
+    lines += [[line[0][0], *(cells[1] for cells in line)] for line in zip(*tables, strict=True)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def about_payoff(rows: list[Row]) -> str:
@@ -90,16 +103,19 @@ def written(readme: str, root: Path = ROOT) -> str:
     if found != 1:
         raise ValueError(f"README must hold one table that starts with '| arm |', but has {found}")
     costs = about_costs((root / BENCH.relative_to(ROOT)).read_text(encoding="utf-8"))
-    readme, found = re.subn(
-        f"(?s){COSTS}.*{COSTS_END}", lambda _: f"{COSTS}\n{costs}\n{COSTS_END}", readme
-    )
-    if found != 1:
-        raise ValueError(f"README must hold {COSTS!r} and {COSTS_END!r} once")
+    readme = between("costs", costs, readme)
+    readme = between("capacity", capacity(root), readme)
     rows = rows_of_payoff(root)
-    part = f"{START}\n{about_payoff(rows)}\n{END}" if rows else f"{START}\n{END}"
-    readme, found = re.subn(f"(?s){START}.*{END}", lambda _: part, readme)
+    return between("payoff", about_payoff(rows) if rows else "", readme)
+
+
+def between(name: str, text: str, readme: str) -> str:
+    """The README with this text between the two marks of a name."""
+    start, end = f"<!-- {name}, written by tools/results.py -->", f"<!-- end of {name} -->"
+    part = "\n".join(line for line in (start, text, end) if line)
+    readme, found = re.subn(f"(?s){start}.*{end}", lambda _: part, readme)
     if found != 1:
-        raise ValueError(f"README must hold {START!r} and {END!r} once")
+        raise ValueError(f"README must hold {start!r} and {end!r} once")
     return readme
 
 
