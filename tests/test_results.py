@@ -83,6 +83,9 @@ def test_what_is_said_of_the_payoff_is_made_from_its_rows():
     ]  # fmt: skip
     text = " ".join(results.about_payoff(rows).split())
     assert "cheaper than one with softmax from about 512 tokens on, and 2 times cheaper" in text
+    rows[2]["step_seconds"] = 1
+    text_then = " ".join(results.about_payoff(rows).split())
+    assert "softmax at every size that was tried, 256 tokens and more, and 2 times" in text_then
     assert "softmax takes 30 MiB a mosaic there and focused 45." in text
     assert "| 128 | 1,024 | focused+dwc | 8,000 | 45 | 10 | 50.0 % | 25.0 % |" in text
 

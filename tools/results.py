@@ -61,6 +61,8 @@ def about_payoff(rows: list[Row]) -> str:
     first, last = (mean_memory(rows, times.sizes[-1], arm) for arm in (slow, fast))
     seconds = statistics.median(row["steps"] * row["step_seconds"] for row in rows)
     where = f"from about {crossing:,.0f} tokens on" if crossing else "at no size that was tried"
+    if crossing == times.sizes[0]:
+        where = f"at every size that was tried, {crossing:,.0f} tokens and more"
     memory = (
         f"Memory is no reason: the fused kernel never holds an N × N map, so that softmax takes "
         f"{first:,.0f} MiB a mosaic there and focused {last:,.0f}."
