@@ -107,8 +107,20 @@ def test_without_write_access_it_says_where_and_what_to_do(quick, own_folder, mo
 def test_a_home_that_cannot_be_written_to_is_found(quick, own_folder, monkeypatch):
     (own_folder / "home").write_text("a file where a folder should be")
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(own_folder / "home"))
-    finding = wrong(examination.examine())["write access"]
-    assert "connections of notebooks" in finding.says and "set JUPYTER_RUNTIME_DIR" in finding.do
+    found = [finding for finding in examination.examine().wrong if finding.about == "write access"]
+    (finding,) = [finding for finding in found if "connections of notebooks" in finding.says]
+    assert "set JUPYTER_RUNTIME_DIR" in finding.do
+
+
+def test_without_a_home_it_says_where_to_write_instead_and_nothing_grumbles(
+    broken_torch, own_folder
+):
+    broken_torch("raise OSError('no libc10')")  # the parts need not be tried
+    homes = ("JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "MPLCONFIGDIR", "IPYTHONDIR")
+    nowhere = dict.fromkeys(homes, "/dev/null/x") | {"HOME": "/dev/null"}
+    code, text = run(own_folder, path=os.environ["PYTHONPATH"], **nowhere)
+    assert code == 1 and "set JUPYTER_RUNTIME_DIR to a folder" in text
+    assert re.search(r"To mend: (.+, )?write access, torch\. ", text), text
 
 
 BROKEN = {

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +26,20 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stdout.write(f"{finding}\n")
         sys.stdout.flush()
 
-    report = examine(tell)
+    with silence():
+        report = examine(tell)
     sys.stdout.write(f"\n{report.summary}\n")
     return 0 if report.ok else 1
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """What libraries grumble about, a finding says with what to do."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

@@ -62,7 +62,7 @@ class Report:
         """The last line: what is wrong, or that nothing is."""
         if self.ok:
             return "Everything that the course needs is here."
-        names = ", ".join(finding.about for finding in self.wrong)
+        names = ", ".join(dict.fromkeys(finding.about for finding in self.wrong))
         return f"To mend: {names}. The lines after 'do:' say how."
 
     def __repr__(self) -> str:
