@@ -8,11 +8,14 @@ stream:...                          the same, read as it comes
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from ..extras import need
@@ -89,12 +92,33 @@ def read_parts(plain: str, stream: bool) -> dict[str, Any]:
     try:
         with bars_in_a_terminal(library):
             if path.is_dir():
-                found = library.load_dataset("imagefolder", data_dir=str(path), streaming=stream)
+                name, where = "imagefolder", {"data_dir": str(path)}
             else:
-                found = library.load_dataset(HUB.get(plain, (plain,))[0], streaming=stream)
+                name, where = HUB.get(plain, (plain,))[0], {}
+            place = cache_folder(library)
+            found = library.load_dataset(name, streaming=stream, cache_dir=place, **where)
     except Exception as error:
         raise clear(error, plain, path.is_dir()) from error
     return sorted_parts(dict(found))
+
+
+def cache_folder(library: Any) -> str | None:
+    """Where `datasets` keeps what it has read: None is its own place, if that can be written to.
+
+    Else it is a temporary folder, until the program ends.
+    """
+    own = Path(library.config.HF_DATASETS_CACHE)
+    try:
+        own.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return spare_folder().name
+    return None if os.access(own, os.W_OK) else spare_folder().name
+
+
+@cache
+def spare_folder() -> TemporaryDirectory:
+    """One for the whole program, which takes it away at its end."""
+    return TemporaryDirectory(prefix="flatten-edu-", ignore_cleanup_errors=True)
 
 
 @contextmanager

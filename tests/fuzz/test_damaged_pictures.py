@@ -250,6 +250,15 @@ def test_a_strange_folder_gives_data_or_one_line(make, prefix, tmp_path):
     assert {path: path.lstat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
+def test_pictures_are_read_where_no_cache_can_be_written(classes, tmp_path, monkeypatch):
+    import datasets
+
+    (tmp_path / "a_file").write_text("where a home should be")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "a_file" / "cache"))
+    data = load_data(str(classes), size=8)
+    assert len(data.train) + len(data.validation) + len(data.test) == 16
+
+
 @pytest.mark.parametrize("place", ["/", "~"])
 def test_a_whole_disk_or_home_is_not_searched_for_pictures(place, tmp_path, monkeypatch):
     """It once went through every file of the machine."""
