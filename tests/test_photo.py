@@ -1,5 +1,8 @@
 """A photo looked at: its task, the trained networks, and what the pictures show of them."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -283,3 +286,11 @@ def test_controls_show_the_committed_runs_and_say_where_they_are_missing(tmp_pat
     assert plots.control_mean("textures", "dwc") == pytest.approx(sum(shares) / len(shares))
     with pytest.raises(FileNotFoundError, match="lacks results"):
         plots.control_rows(tmp_path)
+
+
+def test_kept_runs_are_found_beside_the_notebooks_of_an_installed_package(tmp_path, monkeypatch):
+    root, module = Path(__file__).parent.parent, sys.modules[plots.control_rows.__module__]
+    monkeypatch.setattr(module, "__file__", str(tmp_path / "site" / "package" / "room" / "file.py"))
+    for folder in (root, root / "notebooks"):
+        monkeypatch.chdir(folder)
+        assert len(plots.control_rows()) > 20

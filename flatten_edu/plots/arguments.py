@@ -158,8 +158,8 @@ def floats(axes: int) -> Rule:
 
 
 def folder(name: str, value: Any) -> None:
-    """The path of a folder."""
-    if not isinstance(value, (str, os.PathLike)):
+    """The path of a folder, or None for the usual one."""
+    if value is not None and not isinstance(value, (str, os.PathLike)):
         raise TypeError(f"{name} must be the path of a folder, not {shown(value)}")
 
 

@@ -7,13 +7,11 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from ..attention.checks import shown
 from ..comparison.results import rows_of
 from .arguments import asks, folder, one_of
 from .arms import arms
 from .style import Card
 
-RESULTS = Path(__file__).parents[2] / "results"
 CONTROLS = ("softmax", "focused", "focused+permuted", "focused+1x1", "focused+dwc", "dwc", "none")
 MEASURED = ("test_accuracy", "validation_accuracy", "train_loss", "entropy", "rank",
             "effective_rank", "equivalent_rank")  # fmt: skip
@@ -25,13 +23,16 @@ TASKS = {
 
 
 @asks(folder=folder)
-def control_rows(folder: Path = RESULTS) -> list[dict[str, Any]]:
+def control_rows(folder: Path | None = None) -> list[dict[str, Any]]:
     """The finished runs of these arms on textures and two copies: a dict a run.
+
+    Args:
+        folder: where they are; None looks beside the package, then beside the notebooks.
 
     Raises:
         FileNotFoundError: if the folder holds none, as where the package alone was installed.
     """
-    folder = Path(folder)
+    folder = results_folder() if folder is None else Path(folder)
     found = [
         row for name in ("textures", "probes") for row in rows_of(folder / name / "results.jsonl")
     ]
@@ -40,10 +41,17 @@ def control_rows(folder: Path = RESULTS) -> list[dict[str, Any]]:
     ]
     if {row["task"] for row in rows} != set(TASKS):
         raise FileNotFoundError(
-            f"folder {shown(str(folder))} lacks results of {', '.join(TASKS)}; they come with a "
+            f"folder {str(folder)!r} lacks results of {', '.join(TASKS)}; they come with a "
             "copy of the project, or run flatten-edu compare"
         )
     return rows
+
+
+def results_folder() -> Path:
+    """The folder of the kept runs: in a checkout beside the package, else beside the notebooks."""
+    here = Path.cwd()
+    places = [Path(__file__).parents[2] / "results", here / "results", here.parent / "results"]
+    return next((place for place in places if (place / "probes").is_dir()), places[0])
 
 
 @asks(task=one_of(*TASKS), arm=one_of(*CONTROLS), name=one_of(*MEASURED))

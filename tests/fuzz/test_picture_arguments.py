@@ -46,6 +46,8 @@ def call(name: str, key: str, value: object):
 @pytest.mark.parametrize(("name", "key"), ARGUMENTS, ids=map(".".join, ARGUMENTS))
 def test_what_is_never_right_gets_one_line(name, key):
     for value in WRONG:
+        if key == "folder" and value is None:
+            continue
         large = isinstance(value, (int, float)) and value > 10**20
         if not (key == "p" and large and value < float("inf")):  # which is a power all the same
             assert call(name, key, value) is None, value
