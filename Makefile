@@ -30,7 +30,7 @@ $(SITE): $(STAMP)
 
 lab: $(STAMP)  ## make the environment and open the first page in JupyterLab
 	@$(BIN)/jupyter trust notebooks/*.ipynb >/dev/null
-	$(BIN)/jupyter lab $(LAB_OPTIONS) $(FIRST)
+	$(BIN)/jupyter lab --ServerApp.root_dir=. $(LAB_OPTIONS) $(FIRST)
 
 check: lint unit  ## lint, types and unit tests, under 3 minutes
 

@@ -119,13 +119,15 @@ def test_the_plain_commands_of_the_readme_are_those_of_make():
     for line in (
         "-m pip install -c constraints.txt torch",
         '-m pip install -c constraints.txt -e ".[lab,train,dev]"',
-        "jupyter lab notebooks/00_first_ten_minutes.ipynb",
+        "jupyter lab --ServerApp.root_dir=. notebooks/00_first_ten_minutes.ipynb",
         "-m pytest",
     ):
         assert line in readme, line
     recipe = (ROOT / "Makefile").read_text().replace(" --quiet --disable-pip-version-check", "")
     assert "-m pip install -c constraints.txt torch" in recipe
     assert '-m pip install -c constraints.txt -e ".[lab,train,dev]"' in recipe
+    # Chapters link to the glossary, which lies beside their folder and not in it.
+    assert "jupyter lab --ServerApp.root_dir=. $(LAB_OPTIONS) $(FIRST)" in recipe
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
