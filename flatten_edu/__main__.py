@@ -37,7 +37,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """One line on standard error, exit code 2."""
-        self.exit(2, f"flatten-edu: {message} (see {self.prog} --help)\n")
+        line = " ".join(message.split())
+        self.exit(2, f"flatten-edu: {line} (see {self.prog} --help)\n")
 
     def refuse(self, word: str, command: str) -> NoReturn:
         """Say which argument of the command looks most like this one."""

@@ -164,6 +164,11 @@ def resolve(attention):
             f"Known are {', '.join(NAMES)}, and a function of yours as module:function"
         )
     module, _, name = attention.partition(":")
+    if not all(part.isidentifier() for part in module.split(".")):
+        raise ValueError(
+            f"attention {attention!r} names no function: it must be module:function, such as "
+            "mine:squared"
+        )
     found: Any = _module(module, attention)
     for part in name.split("."):
         if not hasattr(found, part):

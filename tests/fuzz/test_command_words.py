@@ -136,5 +136,15 @@ def test_the_small_calls_begin_so_that_strange_words_are_all_that_stops_them(com
     assert call([command, *SMALL[command].split()], home, capsys)
 
 
+@pytest.mark.parametrize("command", WORK)
+def test_a_word_with_a_line_break_stays_in_one_line(command, home, capsys):
+    assert not call([command, *SMALL[command].split(), "a\nb"], home, capsys)
+
+
+@pytest.mark.parametrize("arm", [":", ":f", ".mine:f", "a b:f", "mine..x:f"])
+def test_an_arm_of_no_module_gets_one_line(arm, home, capsys):
+    assert not call(["payoff", "--sizes", "64", "--arms", arm], home, capsys)
+
+
 def test_every_command_is_called_but_those_that_take_no_words():
     assert set(WORK) == set(COMMANDS) - {"doctor", "models"}
