@@ -20,6 +20,14 @@ def parts_left(folder: str | Path) -> list[Path]:
     return sorted(Path(folder).glob(f".*{PART}"))
 
 
+def check_folder(path: Path) -> None:
+    """Raise a FileExistsError in one line if there is a file where a folder is to be."""
+    above = (path, *path.parents)
+    file = next((part for part in above if part.exists() and not part.is_dir()), None)
+    if file is not None:
+        raise FileExistsError(f"output must be a folder, but {file} is a file")
+
+
 @contextmanager
 def written_whole(path: str | Path) -> Iterator[Path]:
     """A path to write to; it takes the place of `path` when the block ends without an error.

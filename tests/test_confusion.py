@@ -46,3 +46,10 @@ def test_evaluate_draws_it_and_says_how_fast_it_was(tmp_path, capsys):
     other = tmp_path / "other.png"
     words = ["evaluate", str(tmp_path / "run" / "last.safetensors"), "--picture", str(other)]
     assert main(words) == 0 and other.exists()
+    deep, below = tmp_path / "new" / "folder" / "one.png", other / "one.png"
+    assert main([*words[:-1], str(deep)]) == 0 and deep.exists()
+    capsys.readouterr()
+    assert main([*words[:-1], str(below)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"flatten-edu: cannot write the picture {below}: ")
+    assert error.count("\n") == 1

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import torch
 
 from flatten_edu.__main__ import main
 from flatten_edu.comparison import payoff as module
@@ -117,6 +118,11 @@ def test_a_picture_without_a_crossing_says_so():
         ("--arms focussed", "unknown arm 'focussed'; did you mean 'focused'?"),
         ("--seconds 0", "seconds must be above 0, but is 0.0"),
         ("--seeds 0", "seeds must be a whole number of at least 1"),
+        pytest.param(
+            "--device cuda",
+            "device is 'cuda', but torch finds no GPU here",
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU"),
+        ),
     ],
 )
 def test_a_wrong_call_gets_one_line_and_writes_nothing(words, message, tmp_path, capsys):

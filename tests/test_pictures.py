@@ -74,6 +74,11 @@ def test_the_parts_of_a_folder_are_stratified_and_hold_each_readable_file_once(f
     assert again.train.rows.equal(data.train.rows)
 
 
+def test_broken_files_are_named_below_a_folder_that_is_named_from_here(folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    assert load_data(folder.name, 16).broken == BROKEN
+
+
 def test_parts_that_stand_there_are_kept(tmp_path):
     for part in ("train", "val", "test"):
         write_pictures(tmp_path / part, 10)
@@ -298,14 +303,21 @@ def one_class(root):
     (root / "dogs").rmdir()
 
 
+def two_pictures(root):
+    for name in ("cats", "dogs"):
+        (root / name).mkdir()
+        Image.new("RGB", (9, 5)).save(root / name / "1.png")
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda root: None, "holds no images in class folders, such as .*cats/1.jpg"),
         (lambda root: (root / "notes.txt").write_text("no image"), "holds no images"),
+        (two_pictures, "no images for validation .*: a tenth of each class goes there, of five"),
         (one_class, "must hold images and labels .*two classes at least"),
     ],
-    ids=["empty", "text", "one class"],
+    ids=["empty", "text", "two pictures", "one class"],
 )
 def test_a_folder_that_cannot_be_learned_from_is_said_in_one_line(make, message, tmp_path, capsys):
     (tmp_path / "data").mkdir()
@@ -320,10 +332,11 @@ def test_a_folder_that_cannot_be_learned_from_is_said_in_one_line(make, message,
     assert not (tmp_path / "run").exists()
 
 
-def test_a_folder_that_is_not_there_is_said_in_one_line(capsys):
-    assert main(["train", "--model", "deit_nano", "--data", "./nowhere/at/all"]) == 2
+@pytest.mark.parametrize("name", ["./nowhere/at/all", "./nowhere", "../nowhere"])
+def test_a_folder_that_is_not_there_is_said_in_one_line(name, capsys):
+    assert main(["train", "--model", "deit_nano", "--data", name]) == 2
     error = capsys.readouterr().err
-    assert error == "flatten-edu: data './nowhere/at/all' is no folder and no name of a data set\n"
+    assert error == f"flatten-edu: data {name!r} is no folder and no name of a data set\n"
 
 
 @pytest.mark.slow

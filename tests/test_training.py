@@ -115,6 +115,14 @@ def test_a_folder_that_holds_a_run_is_left_as_it_is(few, tmp_path):
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
+@pytest.mark.parametrize("below", ["note.txt", "note.txt/run"])
+def test_an_output_where_a_file_is_gets_one_line(few, tmp_path, below):
+    (tmp_path / "note.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match=r"must be a folder, but .*note\.txt is a file"):
+        train("deit_nano", few, epochs=1, output=tmp_path / below, **SMALL)
+    assert (tmp_path / "note.txt").read_text() == "mine"
+
+
 def test_a_folder_with_other_files_is_left_as_it_is(few, tmp_path):
     (tmp_path / "letter.txt").write_text("mine")
     with pytest.raises(FileExistsError, match="already holds other files"):

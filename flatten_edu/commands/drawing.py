@@ -26,6 +26,10 @@ def draw(picture: Callable[[], Figure], path: Path) -> bool:
     except ImportError as error:
         sys.stdout.write(f"no picture: {error}\n")
         return False
-    with written_whole(path) as part:
-        picture().savefig(part, format="png")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with written_whole(path) as part:
+            picture().savefig(part, format="png")
+    except OSError as error:
+        raise OSError(f"cannot write the picture {path}: {error.strerror or error}") from error
     return True

@@ -57,7 +57,6 @@ def run(arguments: argparse.Namespace) -> int:
     )
     from ..plots.profile import profile
 
-    path.parent.mkdir(parents=True, exist_ok=True)
     draw(lambda: profile(found), path)
     sys.stdout.write(f"\n{table(found)}\nthe picture is {path}\n")
     return 0

@@ -24,6 +24,7 @@ from ..tasks import Task
 from ..tasks.textures import PATCH, RECIPE, textures
 from ..timing import Times, samples, threads_set_to
 from ..training import train
+from ..training.device import check_device
 from ..training.evaluation import evaluate
 from .results import Results, Row
 from .run import check, this_start
@@ -75,6 +76,7 @@ def payoff(
         raise ValueError(f"seconds must be above 0, but is {seconds!r}")
     tasks = {name_of(size): about(size, seconds) for size in sorted(sizes)}
     check(list(tasks), arms, seeds, 1, None)
+    check_device(device, "no")
     numbers = dict.fromkeys(("size", "tokens", "batch", "step_seconds", "steps"), (int, float))
     results = Results(output, {"tasks": tasks}, **numbers)
     runs = [(size, seed, arm) for size in sorted(sizes) for seed in range(seeds) for arm in arms]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..attention.checks import shown
-from ..files import append_line, checked, parts_left, read_json, write_text
+from ..files import append_line, check_folder, checked, parts_left, read_json, write_text
 
 Row = dict[str, Any]
 
@@ -36,13 +36,13 @@ class Results:
         self.about = json.loads(json.dumps(about))
         self.rows: list[Row] = []
         self.kinds = kinds
-        if self.folder is not None and self.folder.exists():
-            self.rows = self.read(self.folder)
+        if self.folder is not None:
+            check_folder(self.folder)
+            if self.folder.exists():
+                self.rows = self.read(self.folder)
 
     def read(self, folder: Path) -> list[Row]:
         """The rows that are there, after a look at what they belong to."""
-        if not folder.is_dir():
-            raise FileExistsError(f"output must be a folder, but {folder} is a file")
         if not (folder / "comparison.json").exists():
             if set(folder.iterdir()) - set(parts_left(folder)):
                 raise FileExistsError(

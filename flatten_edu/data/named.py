@@ -82,7 +82,7 @@ def read_parts(plain: str, stream: bool) -> dict[str, Any]:
             ) from error
         found = found if isinstance(found, dict) else {"train": found}
         return sorted_parts({k: v.to_iterable_dataset() if stream else v for k, v in found.items()})
-    if not path.is_dir() and (plain not in HUB and not re.fullmatch(r"[\w.-]+/[\w.-]+", plain)):
+    if not path.is_dir() and (plain not in HUB and not re.fullmatch(r"\w[\w.-]*/[\w.-]+", plain)):
         raise FileNotFoundError(f"data {plain!r} is no folder and no name of a data set")
     if path.is_dir() and path.resolve() in (Path.home(), Path(path.resolve().anchor)):
         raise ValueError(
@@ -167,7 +167,7 @@ def columns_of(source: Any, name: str) -> tuple[str, str]:
     if not images or not labels:
         raise ValueError(
             f"data {name!r} must hold images and labels (a folder: one folder a class, two "
-            f"classes at least), but has {', '.join(features) or 'nothing'}"
+            f"classes at least), but its columns are {', '.join(features) or 'none'}"
         )
     return images[0], labels[0]
 

@@ -65,7 +65,8 @@ def still_data(
     pictures = {}
     for part, (place, chosen) in places.items():
         if not len(chosen):
-            raise ValueError(f"data {name!r} has no images for {part} that can be read")
+            why = "" if part in parts else ": a tenth of each class goes there, of five images on"
+            raise ValueError(f"data {name!r} has no images for {part} that can be read{why}")
         pictures[part] = Pictures(
             parts[place], column, labels[place], chosen, size, scaled=part != "train"
         )

@@ -69,8 +69,9 @@ def name_of(entry: dict, fallback: str, root: Path | None = None) -> str:
     path = entry.get("path")
     if not path:
         return fallback
-    if root is not None and Path(path).is_relative_to(root):
-        return str(Path(path).relative_to(root))
+    for folder in () if root is None else (root, root.absolute(), root.resolve()):
+        if Path(path).is_relative_to(folder):
+            return str(Path(path).relative_to(folder))
     return str(path)
 
 

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from ..files import (
     append_line,
+    check_folder,
     checked,
     hold,
     let_go,
@@ -158,8 +159,7 @@ class RunFolder:
 
 def check_empty(path: Path) -> None:
     """Raise a FileExistsError in one line unless the folder is free for a new run."""
-    if path.exists() and not path.is_dir():
-        raise FileExistsError(f"output must be a folder, but {path} is a file")
+    check_folder(path)
     if path.is_dir() and set(path.iterdir()) - set(parts_left(path)):
         if (path / "run.json").exists():
             what = "already holds a run: go on with it by --resume, or choose"
