@@ -163,5 +163,5 @@ def test_stage_costs_draw_and_tell_the_formula():
     ratio = 2 * 112**2 / (2 * 32 + 25)
     assert f"focused saves {ratio:.0f} × in stage 1" in figure.texts[0].get_text()
     assert math.isclose(plots.mixing_cost("all", 49, 768), plots.mixing_cost("window", 49, 768))
-    with pytest.raises(ValueError, match="pixels must be at least 32, a multiple of 32"):
+    with pytest.raises(ValueError, match="pixels must be from 32 to 16384, a multiple of 32"):
         plots.stage_costs(250)

@@ -57,10 +57,16 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+# An image of more pixels a side was a mistake, and would fill any memory.
+LARGEST = 2**14
+
+
 def whole(text: str) -> int:
     """A whole number, or one line that says it is none."""
-    if not text.strip().isdigit():
-        raise ValueError(f"--sizes must be whole numbers, such as 64,128, but has {text!r}")
+    if not text.strip().isdecimal() or int(text) > LARGEST:
+        raise ValueError(
+            f"--sizes must be whole numbers up to {LARGEST:,}, such as 64,128, but has {text!r}"
+        )
     return int(text)
 
 

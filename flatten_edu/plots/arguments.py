@@ -62,8 +62,7 @@ def whole(least: int, most: int | None = None, step: int = 1) -> Rule:
     kind = "a whole number" if step == 1 else f"a multiple of {step}"
 
     def rule(name: str, value: Any) -> None:
-        right = isinstance(value, Integral) and not isinstance(value, bool)
-        if not right or not least <= value <= (most or 2**31) or value % step:
+        if not is_whole(value) or not least <= value <= (most or 2**31) or value % step:
             raise ValueError(f"{name} must be {range}, {kind}, but is {shown(value)}")
 
     return rule
@@ -91,6 +90,11 @@ def within(least: float, most: float) -> Rule:
             )
 
     return rule
+
+
+def is_whole(value: Any) -> bool:
+    """Whether it is a whole number, of Python or of numpy."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def is_number(value: Any) -> bool:

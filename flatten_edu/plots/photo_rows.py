@@ -45,7 +45,7 @@ def place_of(patch: str | tuple[int, int]) -> tuple[int, int]:
             f"patch must be one of {', '.join(PATCHES)}, or (row, column) with both from 0 to 13, "
             f"but is {shown(patch)}"
         )
-    return at
+    return at[0], at[1]
 
 
 def named(patch: str | tuple[int, int]) -> str:

@@ -35,7 +35,7 @@ def mixing_cost(kind: str, tokens: int, width: int, d: int = 32, kernel: int = 5
     return 2 * tokens * width * (min(tokens, 49) if kind == "window" else tokens)
 
 
-@asks(pixels=whole(32, step=32))
+@asks(pixels=whole(32, 2**14, step=32))
 def stage_costs(pixels: int = 224) -> Card:
     """Bars on a logarithmic axis: three ways to mix tokens in each stage of Swin-T.
 

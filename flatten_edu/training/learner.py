@@ -107,6 +107,7 @@ class Learner:
         """Go on from a state of `state()`."""
         self.plain.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
+        check_moments(self.optimizer)
         if state["scaler"]:
             self.device.accelerator.scaler.load_state_dict(state["scaler"])
         if self.average is not None:
@@ -184,3 +185,12 @@ def check_finite(loss: Tensor, epoch: int, step: int) -> None:
             f"the loss is not finite any more in epoch {epoch}, step {step + 1}; "
             "try a smaller lr, or precision 'no'"
         )
+
+
+def check_moments(optimizer: torch.optim.Optimizer) -> None:
+    """Raise a ValueError unless what an optimizer remembers has the shapes of the weights."""
+    for parameter, kept in optimizer.state.items():
+        tensors = [value for value in kept.values() if isinstance(value, Tensor)]
+        fits = all(not value.ndim or value.shape == parameter.shape for value in tensors)
+        if not fits or len(tensors) < len(kept):
+            raise ValueError("what the optimizer remembers belongs to other weights")

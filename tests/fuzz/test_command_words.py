@@ -146,5 +146,10 @@ def test_an_arm_of_no_module_gets_one_line(arm, home, capsys):
     assert not call(["payoff", "--sizes", "64", "--arms", arm], home, capsys)
 
 
+@pytest.mark.parametrize("sizes", ["10000000000000000000000", "²", "64,", "-64"])
+def test_sizes_beyond_all_bounds_get_one_line(sizes, home, capsys):
+    assert not call(["payoff", f"--sizes={sizes}", "--arms", "focused"], home, capsys)
+
+
 def test_every_command_is_called_but_those_that_take_no_words():
     assert set(WORK) == set(COMMANDS) - {"doctor", "models"}

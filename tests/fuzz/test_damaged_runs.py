@@ -111,6 +111,14 @@ def test_a_run_that_stands_nowhere_does_not_go_on_for_ever(place, stopped, tmp_p
     assert not go_on(tmp_path / "run", capsys, place)
 
 
+def test_moments_of_other_shapes_are_told_before_a_step_is_made(stopped, tmp_path, capsys):
+    state = torch.load(io.BytesIO(stopped["state.pt"]), weights_only=True)
+    state["optimizer"]["state"][0]["exp_avg"] = torch.zeros(3)
+    fill(tmp_path / "run", stopped)
+    torch.save(state, tmp_path / "run" / "state.pt")
+    assert not go_on(tmp_path / "run", capsys, "moments")
+
+
 def describe_damaged(files, folder, count) -> int:
     """Weights whose description of themselves is damaged."""
     path, whole = folder / "odd.safetensors", folder / "whole.safetensors"
