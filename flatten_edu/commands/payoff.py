@@ -65,7 +65,8 @@ def whole(text: str) -> int:
     """A whole number, or one line that says it is none."""
     if not text.strip().isdecimal() or int(text) > LARGEST:
         raise ValueError(
-            f"--sizes must be whole numbers up to {LARGEST:,}, such as 64,128, but has {text!r}"
+            f"--sizes must be whole numbers, such as 64,128, but has {text!r}; "
+            f"the largest is {LARGEST:,}"
         )
     return int(text)
 
