@@ -212,7 +212,7 @@ def stretch(v: Tensor, tokens: int) -> Tensor:
 def check_heads(width: int, heads: int) -> None:
     """Raise a ValueError in one line unless heads divides width."""
     check_whole("width", width)
-    if not isinstance(heads, int) or heads < 1 or width % heads:
+    if isinstance(heads, bool) or not isinstance(heads, int) or heads < 1 or width % heads:
         near = [h for h in range(1, width + 1) if width % h == 0]
         nearest = min(near, key=lambda h: abs(h - heads)) if isinstance(heads, int) else 1
         raise ValueError(

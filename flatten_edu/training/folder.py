@@ -70,24 +70,18 @@ class RunFolder:
         else:
             check_empty(self.path)
 
-    def begin(self) -> dict[str, Any] | None:
-        """Make the folder and say what it is about; the saved state if there is one."""
-        if self.path is None:
-            return None
-        state = self.load_state()
-        if self.writes:
-            with self.writing():
-                self.path.mkdir(parents=True, exist_ok=True)
-                self.hold()
-                for part in parts_left(self.path):
-                    part.unlink(missing_ok=True)
-                if not (self.path / "run.json").exists():
-                    write_text(self.path / "run.json", json.dumps(self.about, indent=2) + "\n")
-                rows = state["rows"] if state else []
-                write_text(
-                    self.path / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows)
-                )
-        return state
+    def begin(self, rows: list[dict[str, float]]) -> None:
+        """Make the folder, say what it is about, and write the rows of the epochs so far."""
+        if self.path is None or not self.writes:
+            return
+        with self.writing():
+            self.path.mkdir(parents=True, exist_ok=True)
+            self.hold()
+            for part in parts_left(self.path):
+                part.unlink(missing_ok=True)
+            if not (self.path / "run.json").exists():
+                write_text(self.path / "run.json", json.dumps(self.about, indent=2) + "\n")
+            write_text(self.path / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
 
     def hold(self) -> None:
         """Keep every other run out; one that came in between has begun to write already."""

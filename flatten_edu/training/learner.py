@@ -106,7 +106,10 @@ class Learner:
     def load(self, state: dict[str, Any]) -> None:
         """Go on from a state of `state()`."""
         self.plain.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        # The numbers of its groups are the recipe's: a file has no say in them.
+        groups = self.optimizer.state_dict()["param_groups"]
+        kept = {"state": state["optimizer"]["state"], "param_groups": groups}
+        self.optimizer.load_state_dict(kept)
         check_moments(self.optimizer)
         if state["scaler"]:
             self.device.accelerator.scaler.load_state_dict(state["scaler"])

@@ -69,9 +69,11 @@ class Loop:
 
     def go(self) -> bool:
         """`run`, with the folder held."""
+        # Nothing is written before it is sure that the run can go on from what is there.
+        self.go_on_from(self.folder.load_state())
         # All have looked at the folder before the first process writes to it.
         self.device.wait()
-        self.go_on_from(self.folder.begin())
+        self.folder.begin(self.position.rows)
         self.device.wait()
         done = self.position.epoch * self.steps + self.position.step
         self.progress.begin(self.recipe.epochs, self.steps, self.recipe.batch_size, done)
@@ -155,7 +157,7 @@ class Loop:
         try:
             self.learner.load(state)
             self.position = Position.of(state, self.recipe.epochs, self.steps)
-        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise self.folder.damaged() from error
 
     def wants_stop(self) -> bool:

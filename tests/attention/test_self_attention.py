@@ -127,6 +127,7 @@ def test_modules_can_be_copied_and_pickled(attention):
     [
         ({"heads": 5}, "width must be a multiple of heads.*heads=4"),
         ({"heads": 0}, "heads=1"),
+        ({"heads": True}, "heads=True"),
         ({"p": 0.5}, "p must be finite and at least 1"),
         ({"p": float("nan")}, "p must be finite and at least 1"),
         ({"kernel_size": 4}, "kernel_size must be odd.*3 and 5"),

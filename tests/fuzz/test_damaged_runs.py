@@ -9,7 +9,7 @@ import random
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load, save_file
 from strange import damaged, damaged_json, judge, twisted
 
 from flatten_edu.__main__ import main
@@ -117,6 +117,40 @@ def test_moments_of_other_shapes_are_told_before_a_step_is_made(stopped, tmp_pat
     fill(tmp_path / "run", stopped)
     torch.save(state, tmp_path / "run" / "state.pt")
     assert not go_on(tmp_path / "run", capsys, "moments")
+
+
+def test_what_a_file_says_of_the_recipe_does_not_count(stopped, tmp_path, capsys):
+    """A list in the place of AdamW's eps once ended inside torch."""
+    state = torch.load(io.BytesIO(stopped["state.pt"]), weights_only=True)
+    state["optimizer"]["param_groups"][0] |= {"eps": [1.0], "weight_decay": 1e6}
+    ends = []
+    for name, changed in (("as it was", {}), ("changed", {"state.pt": state})):
+        fill(tmp_path / name, stopped)
+        if changed:
+            torch.save(state, tmp_path / name / "state.pt")
+        assert go_on(tmp_path / name, capsys, name)
+        ends.append(contents(tmp_path / name)["last.safetensors"])
+    assert load(ends[0]).keys() == load(ends[1]).keys()
+    assert all(torch.equal(load(ends[0])[key], load(ends[1])[key]) for key in load(ends[0]))
+
+
+@pytest.mark.filterwarnings("ignore:Using a non-tuple")
+def test_a_tensor_in_the_place_of_all_moments_is_told(stopped, tmp_path, capsys):
+    """It once ended in an IndexError of torch."""
+    state = torch.load(io.BytesIO(stopped["state.pt"]), weights_only=True)
+    state["optimizer"]["state"][0] = torch.zeros(3)
+    fill(tmp_path / "run", stopped)
+    torch.save(state, tmp_path / "run" / "state.pt")
+    assert not go_on(tmp_path / "run", capsys, "moments")
+
+
+def test_a_state_that_is_refused_leaves_the_metrics_as_they_were(stopped, tmp_path, capsys):
+    state = torch.load(io.BytesIO(stopped["state.pt"]), weights_only=True)
+    rows = json.loads(state["rows"])
+    rows[0]["train_loss"] += 1
+    fill(tmp_path / "run", stopped)
+    torch.save(state | {"rows": json.dumps(rows), "step": 10**6}, tmp_path / "run" / "state.pt")
+    assert not go_on(tmp_path / "run", capsys, "rows")
 
 
 def describe_damaged(files, folder, count) -> int:
