@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..extras import need
-from ..files import write_text, written_whole
+from ..files import write_text
+from .drawing import draw
 
 if TYPE_CHECKING:
     from ..bench import Result, Settings
@@ -167,8 +168,5 @@ def write(result: Result, output: Path) -> list[Path]:
     write_text(page, to_markdown(result))
     if sum(row.size > 700 for row in result.of("forward", "focused").values()) < 2:
         return [numbers, page]
-    card = cost(result.times())
-    with written_whole(picture) as part:
-        about = {"Description": card.alt, "Software": None}
-        card.savefig(part, format="png", metadata=about)
-    return [numbers, page, picture]
+    drawn = draw(lambda: cost(result.times()), picture)
+    return [numbers, page, picture] if drawn else [numbers, page]

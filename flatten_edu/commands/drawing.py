@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 def draw(picture: Callable[[], Figure], path: Path) -> bool:
     """Write what the function draws as a PNG; where matplotlib is missing, a line says so.
 
+    The words that stand for the picture, `figure.alt`, become its description.
+
     Returns:
         Whether there is a picture now.
     """
@@ -29,7 +31,9 @@ def draw(picture: Callable[[], Figure], path: Path) -> bool:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(path) as part:
-            picture().savefig(part, format="png")
+            figure = picture()
+            about = {"Description": getattr(figure, "alt", None), "Software": None}
+            figure.savefig(part, format="png", metadata=about)
     except OSError as error:
         raise OSError(f"cannot write the picture {path}: {error.strerror or error}") from error
     return True
