@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from flatten_edu import create_model
+from flatten_edu.__main__ import end
 from flatten_edu.data import Data, Samples, load_data
 from flatten_edu.training import train
 from flatten_edu.training.learner import Learner
@@ -62,3 +63,4 @@ def main(dtype: str, file: str) -> None:
 
 if __name__ == "__main__":
     main(*sys.argv[1:])
+    end(0)

@@ -58,6 +58,25 @@ def test_two_processes_count_and_write_once(tmp_path):
 
 
 @pytest.mark.slow
+def test_the_group_is_left_before_python_ends(tmp_path):
+    """Else torch warns of what it had to leave behind."""
+    (tmp_path / "program.py").write_text(
+        "import atexit, torch\n"
+        "from flatten_edu.training.device import open_device\n"
+        "def tell():\n"
+        "    print('left', not torch.distributed.is_initialized(), flush=True)\n"
+        "atexit.register(tell)\n"  # what is registered first is called last
+        "for _ in range(2):\n"
+        "    place = open_device('cpu')\n"
+        "place.wait()\n"
+        "print('group', torch.distributed.is_initialized(), flush=True)\n"
+    )
+    done = torchrun(["program.py"], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("group True") == done.stdout.count("left True") == 2
+
+
+@pytest.mark.slow
 def test_processes_that_cannot_share_a_batch_say_so(tmp_path):
     wrong = WORDS.replace("--batch-size 24", "--batch-size 25").split()
     done = torchrun(["-m", "flatten_edu", *wrong], tmp_path)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -71,9 +73,27 @@ def open_device(name: str = "auto", precision: str = "no") -> Device:
     accelerate = need("accelerate")
     forget_settings(alone="WORLD_SIZE" not in os.environ)
     accelerator = accelerate.Accelerator(mixed_precision=precision, cpu=name == "cpu")
+    if accelerator.num_processes > 1:
+        leave_group_at_exit()
     return Device(
         accelerator.device, accelerator.process_index, accelerator.num_processes, accelerator
     )
+
+
+@cache
+def leave_group_at_exit() -> None:
+    """Take leave of the other processes before Python ends, whatever ends it.
+
+    Else torch warns of what it had to leave behind.
+    """
+    atexit.register(leave_group)
+
+
+def leave_group() -> None:
+    """End the group of processes that this one belongs to, if there is one."""
+    group = torch.distributed
+    if group.is_available() and group.is_initialized():
+        group.destroy_process_group()
 
 
 def check_device(name: str, precision: str) -> None:
