@@ -180,13 +180,19 @@ def widened(function: Callable[P, T]) -> Callable[P, T]:
 def is_recorded(*tensors: Tensor) -> bool:
     """Whether autograd alone records what becomes of these, so that a gradient written out may do.
 
-    A compiler fuses the definition by itself; torch.func and forward derivatives follow it.
+    A compiler fuses the definition by itself.
     """
     return (
         torch.is_grad_enabled()
         and all(type(tensor) is Tensor for tensor in tensors)
         and any(tensor.requires_grad for tensor in tensors)
         and not torch.compiler.is_compiling()
-        and not torch._C._are_functorch_transforms_active()
-        and torch.autograd.forward_ad._current_level < 0
+        and not is_followed()
+    )
+
+
+def is_followed() -> bool:
+    """Whether torch.func or forward derivatives look at every operation."""
+    return (
+        torch._C._are_functorch_transforms_active() or torch.autograd.forward_ad._current_level >= 0
     )

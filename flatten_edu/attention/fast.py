@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor, nn
 
-from .checks import is_autocast
+from .checks import is_autocast, is_followed
 from .depthwise import DepthwiseBranch
 from .focused import Focused
 from .linear import SMALL
@@ -73,8 +74,7 @@ def _is_transformed(device: str) -> bool:
     """Whether autocast, torch.func, forward derivatives or a tracer look at every operation."""
     return (
         is_autocast(device)
-        or torch._C._are_functorch_transforms_active()
-        or torch.autograd.forward_ad._current_level >= 0
+        or is_followed()
         or torch._C._is_tracing()
         or bool(nn.modules.module._has_any_global_hook())
     )
@@ -105,23 +105,25 @@ def _attend(
     kv, proj, c = module.kv, module.proj, x.shape[-1]
     weight_k, weight_v = kv.weight.split(c)
     bias_k, bias_v = (None, None) if kv.bias is None else kv.bias.split(c)
-    sizes = x.numel(), context.numel(), context.numel()
-    q, k, v = x.new_empty(sum(sizes)).split(sizes)
-    q = project(x, module.q.weight, module.q.bias, q)
-    k = project(context, weight_k, bias_k, k)
-    v = project(context, weight_v, bias_v, v)
+    tokens, asked = (rearrange(t, "b n c -> (b n) c") for t in (x, context))
+    sizes = len(tokens), len(asked), len(asked)
+    q, k, v = x.new_empty(sum(sizes), c).split(sizes)
+    project(tokens, module.q.weight, module.q.bias, q)
+    project(asked, weight_k, bias_k, k)
+    project(asked, weight_v, bias_v, v)
+    q = rearrange(q, "(b n) c -> b n c", n=x.shape[1])
+    k, v = (rearrange(t, "(b m) c -> b m c", m=context.shape[1]) for t in (k, v))
     mixed = mix(module.mixer, q, k, v, grid, keys, over=True)  # pyright: ignore[reportArgumentType]
+    mixed, output = (rearrange(t, "b n c -> (b n) c") for t in (mixed, output))
     project(mixed, proj.weight, proj.bias, output)
 
 
-def project(x: Tensor, weight: Tensor, bias: Tensor | None, out: Tensor) -> Tensor:
-    """A linear layer, written to `out`."""
-    flat = out.view(-1, x.shape[-1])
+def project(tokens: Tensor, weight: Tensor, bias: Tensor | None, out: Tensor) -> None:
+    """A linear layer on tokens n c, written to `out`."""
     if bias is None:
-        torch.mm(x.flatten(0, 1), weight.mT, out=flat)
+        torch.mm(tokens, weight.mT, out=out)
     else:
-        torch.addmm(bias, x.flatten(0, 1), weight.mT, out=flat)
-    return out.view(x.shape)
+        torch.addmm(bias, tokens, weight.mT, out=out)
 
 
 def groups(*tokens: Tensor) -> Iterator[slice]:

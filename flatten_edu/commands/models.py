@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,5 +25,5 @@ def run(arguments: argparse.Namespace) -> int:
         rows = [measure(*key) for key in PAPER if key[0] in known]
     else:
         rows = models_table()
-    print(as_markdown(rows))
+    sys.stdout.write(f"{as_markdown(rows)}\n")
     return 0
