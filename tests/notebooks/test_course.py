@@ -8,7 +8,10 @@ import pytest
 
 from tools.notebooks import is_stale, read, traces
 
-NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+ROOT = Path(__file__).parents[2]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+ANSWERS = (Path(__file__).parent / "test_exercises.py").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 # Errors inside of these never reach the notebook.
@@ -25,6 +28,50 @@ def test_chapters_are_numbered_without_a_gap():
     assert NOTEBOOKS
     numbers = [int(path.name.split("_")[0]) for path in NOTEBOOKS]
     assert numbers == list(range(len(NOTEBOOKS)))
+
+
+@every_notebook
+def test_every_part_of_a_chapter_is_there(path):
+    assert missing(read(path), path) == []
+
+
+def test_a_missing_part_is_named(tmp_path):
+    path = NOTEBOOKS[2]
+    notebook = read(path)
+    notebook.cells = [cell for cell in notebook.cells if "exercise" not in tags(cell)]
+    notebook.cells[0].source = "# 2 · Other"
+    assert missing(notebook, Path("99_other.ipynb")) == [
+        "**Claim.** in the text", "the number in its title", "cells with the tag exercise: 3",
+        "its line in the README", "its entry in ANSWERS of test_exercises.py",
+    ]  # fmt: skip
+
+
+def tags(cell):
+    return cell.metadata.get("tags", [])
+
+
+def missing(notebook, path):
+    """The parts that a chapter lacks; the first page has one exercise and no claim of its own."""
+    first = path.stem.startswith("00_")
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    claims = [cell for cell in code if any(tag.startswith("claim") for tag in tags(cell))]
+    exercises = sum("exercise" in tags(cell) for cell in code)
+    parts = {
+        "**Claim.** in the text": "**Claim" in text,
+        "the number in its title": text.startswith(f"# {int(path.stem[:2])} · "),
+        "**Predict** in the text": "**Predict" in text,
+        "a picture with a slider, by fe.explore": any(
+            "fe.explore(" in cell.source for cell in code
+        ),
+        "an assert in a cell with the tag claim": first
+        or any("assert " in c.source for c in claims),
+        f"cells with the tag exercise: {1 if first else 3}": exercises == (1 if first else 3),
+        "## Summary": "## Summary" in text,
+        "its line in the README": f"(notebooks/{path.name})" in README,
+        "its entry in ANSWERS of test_exercises.py": f'"{path.stem}": [' in ANSWERS,
+    }
+    return [part for part, there in parts.items() if not there]
 
 
 @every_notebook
