@@ -75,9 +75,9 @@ class DepthwiseBranch(nn.Conv2d):
         heads = v.shape[-1] // self.in_channels
         weight = torch.cat([self.weight] * heads)
         bias = None if self.bias is None else torch.cat([self.bias] * heads)
-        image = rearrange(v, "b (y x) c -> b c y x", y=grid[0], x=grid[1])
+        image = v.unflatten(1, grid).movedim(-1, 1)  # b c y x
         local = F.conv2d(image, weight, bias, padding=self.padding, groups=v.shape[-1])  # pyright: ignore[reportArgumentType]
-        return rearrange(local, "b c y x -> b (y x) c")
+        return local.flatten(2).mT
 
     def matrix(self, grid: tuple[int, int]) -> Tensor:
         """M_DWC of each channel, d (y x) (y x), without the bias."""

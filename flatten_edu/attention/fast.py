@@ -15,12 +15,10 @@ A query's factor of f_p stands in numerator and denominator: it is taken out of 
 """
 
 import math
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
-from einops import rearrange
 from torch import Tensor, nn
 
 from .checks import is_autocast, is_followed
@@ -85,7 +83,7 @@ def may_attend(module: "SelfAttention", tokens: Tensor, context: Tensor) -> bool
     linears = (module.q, module.kv, module.proj)
     if any(type(linear) is not nn.Linear or is_watched(linear) for linear in linears):
         return False
-    weights = [w for linear in linears for w in (linear.weight, linear.bias) if w is not None]
+    weights = [w for linear in linears for w in linear._parameters.values() if w is not None]
     return not is_watched(module.mixer) and fits(module.mixer, tokens, context, *weights)  # pyright: ignore[reportArgumentType]
 
 
@@ -93,29 +91,40 @@ def attend(
     module: "SelfAttention", tokens: Tensor, context: Tensor, grid: Grid, keys: Grid
 ) -> Tensor:
     """`SelfAttention.attend`: tokens b n c, context b m c -> b n c, with the projections."""
+    samples = together(tokens, context)
     output = torch.empty_like(tokens, memory_format=torch.contiguous_format)
-    for samples in groups(tokens, context):
-        _attend(module, tokens[samples], context[samples], grid, keys, output[samples])
+    if samples >= output.shape[0]:
+        _attend(module, tokens, context, grid, keys, output)
+        return output
+    parts = (tensor.split(samples) for tensor in (tokens, context, output))
+    for x, asked, out in zip(*parts, strict=True):
+        _attend(module, x, asked, grid, keys, out)
     return output
+
+
+def together(*tokens: Tensor) -> int:
+    """How many samples are computed together: on a CPU as many as are good for its caches."""
+    if tokens[0].device.type != "cpu":
+        return tokens[0].shape[0]
+    largest = max(t.shape[1] * t.shape[2] for t in tokens)
+    return max(1, TOGETHER // max(1, largest))
 
 
 def _attend(
     module: "SelfAttention", x: Tensor, context: Tensor, grid: Grid, keys: Grid, output: Tensor
 ) -> None:
-    kv, proj, c = module.kv, module.proj, x.shape[-1]
-    weight_k, weight_v = kv.weight.split(c)
-    bias_k, bias_v = (None, None) if kv.bias is None else kv.bias.split(c)
-    tokens, asked = (rearrange(t, "b n c -> (b n) c") for t in (x, context))
-    sizes = len(tokens), len(asked), len(asked)
-    q, k, v = x.new_empty(sum(sizes), c).split(sizes)
+    kv, proj, (b, n, c), m = module.kv, module.proj, x.shape, context.shape[1]
+    weight_k, weight_v = kv.weight.chunk(2)
+    bias_k, bias_v = (None, None) if kv.bias is None else kv.bias.chunk(2)
+    tokens, asked = x.flatten(0, 1), context.flatten(0, 1)
+    room = x.new_empty(b * (n + 2 * m), c)
+    q, k, v = room.split_with_sizes((b * n, b * m, b * m))
     project(tokens, module.q.weight, module.q.bias, q)
     project(asked, weight_k, bias_k, k)
     project(asked, weight_v, bias_v, v)
-    q = rearrange(q, "(b n) c -> b n c", n=x.shape[1])
-    k, v = (rearrange(t, "(b m) c -> b m c", m=context.shape[1]) for t in (k, v))
-    mixed = mix(module.mixer, q, k, v, grid, keys, over=True)  # pyright: ignore[reportArgumentType]
-    mixed, output = (rearrange(t, "b n c -> (b n) c") for t in (mixed, output))
-    project(mixed, proj.weight, proj.bias, output)
+    rows, v = room[: b * (n + m)], v.view(b, m, c)
+    mixed = mix_over(module.mixer, rows, n, v, grid, keys)  # pyright: ignore[reportArgumentType]
+    project(mixed.flatten(0, 1), proj.weight, proj.bias, output.view(b * n, c))
 
 
 def project(tokens: Tensor, weight: Tensor, bias: Tensor | None, out: Tensor) -> None:
@@ -126,71 +135,64 @@ def project(tokens: Tensor, weight: Tensor, bias: Tensor | None, out: Tensor) ->
         torch.addmm(bias, tokens, weight.mT, out=out)
 
 
-def groups(*tokens: Tensor) -> Iterator[slice]:
-    """Samples that are computed together: on a CPU as many as are good for its caches."""
-    b, largest = len(tokens[0]), max(t.shape[1] * t.shape[2] for t in tokens)
-    step = TOGETHER // max(1, largest) if tokens[0].device.type == "cpu" else b
-    step = max(1, step)
-    return (slice(start, start + step) for start in range(0, max(1, b), step))
+def mix(mixer: "TokenMixer", q: Tensor, k: Tensor, v: Tensor, grid: Grid, keys: Grid) -> Tensor:
+    """q b n c, k and v b m c -> b n c, as `TokenMixer.forward`."""
+    rows = torch.cat((q.flatten(0, 1), k.flatten(0, 1)))
+    return mix_over(mixer, rows, q.shape[1], v, grid, keys)
 
 
-def mix(
-    mixer: "TokenMixer",
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    grid: Grid,
-    keys: Grid,
-    over: bool = False,
+def mix_over(
+    mixer: "TokenMixer", rows: Tensor, n: int, v: Tensor, grid: Grid, keys: Grid
 ) -> Tensor:
-    """q b n c, k and v b m c -> b n c, as `TokenMixer.forward`.
-
-    The arguments stay as they are, unless q and k may be written `over`.
-    """
+    """The same for queries and keys in one piece, (b n + b m) c, which is written over."""
     mechanism: Focused = mixer.mechanism  # pyright: ignore[reportAssignmentType]
-    branch, heads, d = mixer.depthwise, mixer.heads, q.shape[-1] // mixer.heads
-    inverse = F.softplus(mechanism.scale).reciprocal_()
-    scaling = inverse, SMALL * inverse, mechanism.p
+    branch, heads, (b, m, c) = mixer.depthwise, mixer.heads, v.shape
+    sizes = b * n, b * m
 
-    k, factor = _features(mechanism.placed(k, keys, over).relu_(), *scaling)
-    k *= factor.div_(k.shape[1])
+    rows[b * n :].view(b, m, c).add_(mechanism.places(keys, m))
+    q_factor, k_factor = _focus(rows, mechanism.scale[0], mechanism.p).split_with_sizes(sizes)
+    q, k = rows[: b * n].view(b, n, c), rows[b * n :].view(b, m, c)
+    k *= k_factor.view(b, m, 1).div_(m)
     mean_key = k.sum(1, keepdim=True)
-    pairs = zip(k.split(d, -1), v.split(d, -1), strict=True)
+    pairs = zip(k.chunk(heads, -1), v.chunk(heads, -1), strict=True)
     memories = [torch.bmm(k_h.mT, v_h) for k_h, v_h in pairs]
 
-    q, factor = _features(q.relu_() if over else q.relu(), *scaling)
     # The keys are used up: what was theirs takes the products with the mean key.
     products = torch.mul(q, mean_key, out=k if k.shape == q.shape else None)
-    denominator = products.unflatten(-1, (heads, d)).sum(-1)
-    denominator.add_(factor.reciprocal_(), alpha=mechanism.eps)
+    denominator = products.unflatten(-1, (heads, -1)).sum(-1, keepdim=True)
+    denominator.add_(q_factor.reciprocal_().view(b, n, 1, 1), alpha=mechanism.eps)
     # A product takes half the time of a quotient.
-    q.unflatten(-1, (heads, d)).mul_(denominator.reciprocal_()[..., None])
+    q.unflatten(-1, (heads, -1)).mul_(denominator.reciprocal_())
 
     mixed = torch.empty_like(q) if branch is None else mixer.local(v, grid, keys)
     beta = 0 if branch is None else 1
-    for mixed_h, q_h, memory in zip(mixed.split(d, -1), q.split(d, -1), memories, strict=True):
+    parts = zip(mixed.chunk(heads, -1), q.chunk(heads, -1), memories, strict=True)
+    for mixed_h, q_h, memory in parts:
         mixed_h.baddbmm_(q_h, memory, beta=beta)
     return mixed
 
 
-def _features(x: Tensor, inverse: Tensor, least: Tensor, p: float) -> tuple[Tensor, Tensor]:
-    """u ** p, written over x = ReLU(x), and |y| / |u ** p|: multiplied, they are f_p(y).
+def _focus(x: Tensor, scale: Tensor, p: float) -> Tensor:
+    """Writes u ** p over x, n c, and gives |y| / |u ** p|, n 1: multiplied, they are f_p(y).
 
-    y = (x + 1e-6) / softplus(scale), where `inverse` is 1 / softplus(scale) and `least` the y of
-    0. u is y itself where its powers stay in range. Else it is y divided by a number of its row,
-    which f_p, being homogeneous, does not see: the norm, which is needed anyway, or the largest
-    entry where powers of what the norm leaves could vanish (the largest of c entries is at least
-    c ** -0.5 then).
+    y = (ReLU(x) + 1e-6) / softplus(scale). u is y itself where its powers stay in range. Else it
+    is y divided by a number of its row, which f_p, being homogeneous, does not see: the norm, which
+    is needed anyway, or the largest entry where powers of what the norm leaves could vanish (the
+    largest of c entries is at least c ** -0.5 then).
     """
-    torch.addcmul(least, x, inverse, out=x)
+    inverse = F.softplus(scale).reciprocal_()
+    torch.addcmul(SMALL * inverse, x.relu_(), inverse, out=x)
     if p == 1:
-        return x, x.new_ones(1)
+        return x.new_ones(x.shape[0], 1)
     length = norm(x)
     if not _stays_in_range(length, x.shape[-1], p):
         vanishing = p * math.log10(x.shape[-1]) > _DIGITS[x.dtype]
         x *= (x.amax(-1, keepdim=True) if vanishing else length).reciprocal()
-    x = power(x, p) if p == int(p) and p != 3 else x.pow_(p)
-    return x, length.div_(norm(x))
+    if p == int(p) and p != 3:
+        x.copy_(power(x, p))
+    else:
+        x.pow_(p)
+    return length.div_(norm(x))
 
 
 def _stays_in_range(length: Tensor, c: int, p: float) -> bool:

@@ -115,15 +115,13 @@ class Focused(Mechanism):
 
     def prepare(self, q: Tensor, k: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
         """Steps 1 and 2. Keys in front of the grid's (a class token) get no position."""
-        return q.relu(), self.placed(k, grid).relu_()
+        return q.relu(), (k + self.places(grid, k.shape[1]).to(k.dtype)).relu_()
 
-    def placed(self, k: Tensor, grid: Grid, over: bool = False) -> Tensor:
-        """Keys b m c with the positional encoding of their places added, if so written over k."""
+    def places(self, grid: Grid, keys: int) -> Tensor:
+        """The positional encoding of so many keys, 1 m c: of the grid's places, 0 in front."""
         places = resize_positions(self.positional_encoding, self.grid, grid)
-        extra = k.shape[1] - places.shape[1]
-        if extra:
-            places = F.pad(places, (0, 0, extra, 0))
-        return k.add_(places) if over else k + places.to(k.dtype)
+        extra = keys - places.shape[1]
+        return F.pad(places, (0, 0, extra, 0)) if extra else places
 
     def forward(
         self, q: Tensor, k: Tensor, v: Tensor, grid: Grid, mask: Tensor | None = None

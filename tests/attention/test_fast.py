@@ -24,9 +24,9 @@ CALLS = []
 @pytest.fixture(autouse=True)
 def calls(monkeypatch):
     """The calls of the form without gradients."""
-    mix = fast.mix
+    mix = fast.mix_over
     monkeypatch.setattr(
-        fast, "mix", lambda *args, **how: CALLS.append("a call") or mix(*args, **how)
+        fast, "mix_over", lambda *args, **how: CALLS.append("a call") or mix(*args, **how)
     )
     CALLS.clear()
     return CALLS
