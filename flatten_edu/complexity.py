@@ -5,7 +5,7 @@ are computed (no numbers), so a table of all networks takes seconds and no memor
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -111,6 +111,11 @@ def models_table(attention: Sequence[str] = ("softmax", "focused")) -> list[Row]
 
     Takes seconds a network: call `measure` for a single one.
     """
+    return list(each_model(attention))
+
+
+def each_model(attention: Sequence[str] = ("softmax", "focused")) -> Iterator[Row]:
+    """The rows of `models_table`, each as soon as it is counted."""
     wanted = [
         (name, kind, size)
         for name in list_models()
@@ -119,15 +124,19 @@ def models_table(attention: Sequence[str] = ("softmax", "focused")) -> list[Row]
         for kind in attention
         if size == 224 or (name, kind, size) in PAPER
     ]
-    return [measure(*key) for key in wanted]
+    return (measure(*key) for key in wanted)
 
 
-def as_markdown(rows: Sequence[Row]) -> str:
+def as_markdown(rows: Iterable[Row]) -> str:
     """The table as text: measured first, the paper's figure after it."""
-    lines = [
-        "| model | attention | pixels | parameters (paper), M | multiply-adds (paper), G | top-1 |",
-        "|---|---|---|---|---|---|",
-    ]
+    return "\n".join(markdown_lines(rows))
+
+
+def markdown_lines(rows: Iterable[Row]) -> Iterator[str]:
+    """The lines of the table, each as soon as its row is there."""
+    heads = "model | attention | pixels | parameters (paper), M | multiply-adds (paper), G | top-1"
+    yield f"| {heads} |"
+    yield "|---|---|---|---|---|---|"
     for row in rows:
         cells = [
             row.name,
@@ -137,8 +146,7 @@ def as_markdown(rows: Sequence[Row]) -> str:
             _beside(row.multiply_adds, row.paper_multiply_adds),
             f"{row.paper_accuracy:.1f}" if row.paper_accuracy else "",
         ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        yield f"| {' | '.join(cells)} |"
 
 
 def _beside(measured: float, paper: float | None) -> str:

@@ -10,6 +10,7 @@ from flatten_edu.complexity import (
     PAPER,
     as_markdown,
     count_parameters,
+    markdown_lines,
     measure,
     models_table,
     multiply_adds,
@@ -81,6 +82,19 @@ def test_the_table_as_text():
     text = as_markdown([measure("deit_tiny"), measure("deit_small", "softmax")])
     assert text.splitlines()[2] == ("| deit_tiny | focused | 224 | 6.2 (6.1) | 1.1 (1.1) | 74.1 |")
     assert text.splitlines()[3] == "| deit_small | softmax | 224 | 22.0 | 4.6 |  |"
+
+
+def test_a_line_is_told_as_soon_as_its_row_is_counted():
+    counted = []
+
+    def rows():
+        for name in ("deit_tiny", "deit_small"):
+            counted.append(name)
+            yield measure(name, "softmax")
+
+    lines = markdown_lines(rows())
+    assert [next(lines)[:7], next(lines)[:4], counted] == ["| model", "|---", []]
+    assert next(lines).startswith("| deit_tiny |") and counted == ["deit_tiny"]
 
 
 @pytest.mark.long

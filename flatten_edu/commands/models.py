@@ -14,16 +14,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Count on shapes alone, and print a table in Markdown."""
     from ..backbones import list_models
-    from ..complexity import PAPER, as_markdown, measure, models_table
+    from ..complexity import PAPER, each_model, markdown_lines, measure
 
     known = list_models(arguments.family)
     if not known:
         raise ValueError(
             f"no model begins with {arguments.family!r}; known are {', '.join(list_models())}"
         )
-    if arguments.family:
-        rows = [measure(*key) for key in PAPER if key[0] in known]
-    else:
-        rows = models_table()
-    sys.stdout.write(f"{as_markdown(rows)}\n")
+    of_family = (measure(*key) for key in PAPER if key[0] in known)
+    rows = of_family if arguments.family else each_model()
+    for line in markdown_lines(rows):
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
     return 0
