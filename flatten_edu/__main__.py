@@ -75,6 +75,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return importlib.import_module(f".commands.{arguments.command}", __package__).run(arguments)
     except SystemExit as finished:
         return finished.code if isinstance(finished.code, int) else 0
+    except BrokenPipeError:
+        # Whoever read the output, such as head, has seen enough. What is left goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + 13  # as one who ends by SIGPIPE
     except Exception as error:
         if is_torchs(error):
             sys.stderr.write(f"flatten-edu: torch cannot be imported ({one_line(error)}); "

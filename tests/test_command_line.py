@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -232,6 +233,15 @@ def test_the_first_command_learns_digits_in_three_minutes(capsys, empty_folder):
     assert found and float(found[1]) >= 96, text
     seconds = re.search(r"trained in (\d+) s", text)
     assert seconds and int(seconds[1]) <= 180, text
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a closed pipe is another error there")
+def test_a_reader_who_has_seen_enough_ends_a_command_without_a_word():
+    words = [sys.executable, "-m", "flatten_edu", "models", "deit"]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout and process.stderr
+    process.stdout.close()
+    assert process.stderr.read() == b"" and process.wait() == 141
 
 
 def test_models_are_listed_beside_the_papers_figures(capsys):
