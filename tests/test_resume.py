@@ -1,6 +1,7 @@
 """What a stopped run promises: nothing is lost, and it ends with the bits of one that was not."""
 
 import dataclasses
+import errno
 import json
 import os
 import random
@@ -211,6 +212,15 @@ def test_a_full_disk_is_said_in_one_line_and_nothing_is_lost(whole, few, tmp_pat
     assert load_trained(folder / "last.safetensors")[1]["epoch"] >= 1
     train("deit_nano", few, output=folder, resume=True, **RUN)
     assert equal(learned(folder), learned(whole))
+
+
+def test_a_disk_that_is_full_from_the_start_is_no_run_to_go_on_with(few, tmp_path, monkeypatch):
+    def full(path, text):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("flatten_edu.training.folder.write_text", full)
+    with pytest.raises(OSError, match=r"No space left on device; nothing was written, so start"):
+        train("deit_nano", few, output=tmp_path / "run", **RUN)
 
 
 def test_a_file_is_whole_or_not_there(tmp_path):

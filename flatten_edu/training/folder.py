@@ -145,10 +145,13 @@ class RunFolder:
             raise
         except Exception as error:  # torch and safetensors have their own for a full disk
             reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-            raise OSError(
-                f"cannot write to {self.path}: {reason}; what was written before is whole, and "
-                "the run can go on from there with --resume"
-            ) from error
+            begun = self.path is not None and (self.path / "run.json").exists()
+            left = (
+                "what was written before is whole, and the run can go on from there with --resume"
+                if begun
+                else "nothing was written, so start again when there is room"
+            )
+            raise OSError(f"cannot write to {self.path}: {reason}; {left}") from error
 
 
 def check_empty(path: Path) -> None:
