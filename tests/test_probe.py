@@ -13,6 +13,7 @@ from flatten_edu.tasks import tokens
 from flatten_edu.timing import Times
 
 STRANGER = "flatten_edu.attention:focused_attention"
+LINES = []
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -26,7 +27,7 @@ def few_samples():
 @pytest.fixture(scope="module")
 def found():
     # Eight steps a task: what is tested here is not what they learn.
-    return probe(STRANGER, ["softmax"], batch_size=120)
+    return probe(STRANGER, ["softmax"], batch_size=120, report=LINES.append)
 
 
 def test_every_ability_is_probed_for_every_arm(found):
@@ -34,6 +35,12 @@ def test_every_ability_is_probed_for_every_arm(found):
     for arm in found.arms:
         assert set(found.accuracy[arm]) == {ability.label for ability in ABILITIES}
         assert all(0.05 < value <= 1 for value in found.accuracy[arm].values())
+
+
+def test_every_run_says_how_long_the_rest_will_take(found):
+    told = [re.fullmatch(r"(\d+)/10  .+, .+: .+ %, about (\d+) s left", line) for line in LINES]
+    assert [match and int(match[1]) for match in told] == list(range(1, 11))
+    assert told[-1] and told[-1][2] == "0"
 
 
 def test_maps_before_training_have_the_ranks_of_the_paper():

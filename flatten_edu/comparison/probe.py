@@ -105,10 +105,16 @@ def probe(
     maps = {name: untrained(find_arm(name), notes) for name in arms}
     times = cost(arms, clock=time.thread_time)
     accuracy: dict[str, dict[str, float]] = {arm: {} for arm in arms}
-    for row in in_order(runs) if jobs == 1 else side_by_side(runs, jobs):
+    began = time.monotonic()
+    rows = in_order(runs) if jobs == 1 else side_by_side(runs, jobs)
+    for number, row in enumerate(rows, 1):
         label = label_of(row["task"], row["tokens"])
         accuracy[row["arm"]][label] = row["test_accuracy"]
-        report(f"{label}, {row['arm']}: {100 * row['test_accuracy']:.1f} %")
+        left = (time.monotonic() - began) / number * (len(runs) - number)
+        report(
+            f"{number}/{len(runs)}  {label}, {row['arm']}: {100 * row['test_accuracy']:.1f} %, "
+            f"about {left:.0f} s left"
+        )
     entropy = {name: found[0] for name, found in maps.items()}
     rank = {name: found[1] for name, found in maps.items()}
     return Profile(arms, accuracy, entropy, rank, times, steps_of(changes), notes)
