@@ -22,7 +22,7 @@ from ..analysis import attention_map, numerical_rank, row_entropy
 from ..arms import Arm, find_arm
 from ..attention import TokenMixer
 from ..tasks import tokens
-from ..timing import Case, Times
+from ..timing import Case, Times, own_time
 from ..timing import measure as time_it
 from ..training.order import generator
 from .run import Run, check, check_runs, in_order, side_by_side
@@ -103,7 +103,7 @@ def probe(
     ]
     check_runs(runs)
     maps = {name: untrained(find_arm(name), notes) for name in arms}
-    times = cost(arms, clock=time.thread_time)
+    times = cost(arms, clock=own_time)
     accuracy: dict[str, dict[str, float]] = {arm: {} for arm in arms}
     began = time.monotonic()
     rows = in_order(runs) if jobs == 1 else side_by_side(runs, jobs)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import statistics
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ from ..arms import find_arm
 from ..attention import NAMES
 from ..bench.machine import peak_memory, processor
 from ..files import read_json, write_text
-from ..timing import Times
+from ..timing import Times, own_time
 from .probe import ABILITIES, SIZES, cost, label_of, mixing_case, untrained
 from .results import Results, Row, about_of, rows_of
 from .run import Run, check, check_runs, in_order, settings_of, side_by_side, this_start
@@ -119,7 +118,7 @@ def untaught(arms: Sequence[str]) -> dict[str, Any]:
     """What needs no training: maps, times and memory."""
     notes: list[str] = []
     maps = {name: untrained(find_arm(name), notes) for name in arms}
-    times = cost(arms, clock=time.thread_time)
+    times = cost(arms, clock=own_time)
     where = f"one thread of {processor()}, processor time"
     return {
         "arms": list(arms),
