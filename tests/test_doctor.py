@@ -269,9 +269,14 @@ def test_notebooks_in_another_python_are_found(quick, own_folder, monkeypatch):
         '{"argv": ["/elsewhere/bin/python"], "display_name": "P", "language": "python"}'
     )
     monkeypatch.setenv("JUPYTER_PATH", str(own_folder))
-    monkeypatch.setattr("jupyter_client.kernelspec.KernelSpecManager.ensure_native_kernel", False)
     finding = wrong(examination.examine()).get("kernel")
     assert finding and "another Python, /elsewhere/bin/python" in finding.says
+
+
+def test_a_look_at_the_kernel_loads_no_debugger_into_this_python():
+    look = "import sys; from flatten_edu.doctor import lab; assert lab.kernel().state == 'ok'; "
+    seen = [sys.executable, "-c", f"{look}sys.exit('ipykernel.kernelspec' in sys.modules)"]
+    assert subprocess.run(seen).returncode == 0
 
 
 def test_a_look_that_fails_is_told_and_the_others_follow(monkeypatch):

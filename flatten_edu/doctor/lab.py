@@ -29,13 +29,17 @@ def jupyterlab() -> Finding:
 def kernel() -> Finding | None:
     """Whether notebooks run in the Python that runs this, and not in another one."""
     try:
-        from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+        from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
     except ImportError:
         return None
     do = f'"{sys.executable}" -m ipykernel install --sys-prefix'
-    try:
-        command = KernelSpecManager().get_kernel_spec("python3").argv[0]
-    except NoSuchKernel:
+    # Only what is written down: to ask for the kernel itself would load a debugger into this.
+    written = KernelSpecManager(ensure_native_kernel=False).find_kernel_specs()
+    if "python3" in written:
+        command = KernelSpec.from_resource_dir(written["python3"]).argv[0]
+    elif is_there("ipykernel"):
+        command = sys.executable
+    else:
         return Finding("kernel", "wrong", "notebooks find no Python to run in", do)
     there = Path(command)
     if there.is_absolute() and not (there.exists() and there.samefile(sys.executable)):
