@@ -219,7 +219,9 @@ def test_a_command_that_is_stopped_in_the_middle_goes_on(stop, code, tmp_path):
     words = "compare --task recall --option tokens=16 --seeds 2 --arms my_attention:mine,none"
     call = [sys.executable, "-m", "flatten_edu", *words.split(), "--jobs", "2", "--device", "cpu",
             "--output"]  # fmt: skip
-    given = {"env": os.environ | {"OMP_NUM_THREADS": "1"}, "cwd": tmp_path}
+    # A shell that starts the tests in the background has them ignore the key for interruption.
+    given = {"env": os.environ | {"OMP_NUM_THREADS": "1"}, "cwd": tmp_path,
+             "preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}  # fmt: skip
     log = tmp_path / "run" / "results.jsonl"
     process = subprocess.Popen([*call, tmp_path / "run"], stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, text=True, **given)  # fmt: skip
