@@ -57,7 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after the program's name; None takes them from the command line.
 
     Returns:
-        The exit code: 0 if all went well, 2 for a wrong call, 1 if the doctor finds something.
+        The exit code: 0 if all went well, 2 for a wrong call, 1 if the doctor finds something, 130
+        if Ctrl-C ended it.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     for stream in (sys.stdout, sys.stderr):
@@ -75,6 +76,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return importlib.import_module(f".commands.{arguments.command}", __package__).run(arguments)
     except SystemExit as finished:
         return finished.code if isinstance(finished.code, int) else 0
+    except KeyboardInterrupt:
+        sys.stderr.write("flatten-edu: stopped\n")
+        return 130
     except BrokenPipeError:
         # Whoever read the output, such as head, has seen enough. What is left goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -144,6 +144,7 @@ def samples(
     clock: Callable[[], float] | None = None,
     finish: Callable[[], object] = lambda: None,
     progress: Callable[[int], object] = lambda number: None,
+    shortest: float = 0,
 ) -> dict[str, list[float]]:
     """Seconds of each call, all measured in turn, round after round, after one call to warm up.
 
@@ -155,6 +156,9 @@ def samples(
             this thread runs, which other programs disturb less.
         finish: belongs to each measured call, such as waiting for a GPU.
         progress: is called with the number of each round that is over, from 1 on.
+        shortest: a measurement is the mean of as many calls in a row, ten at most, as take so
+            many seconds: a GPU works on one while the next is prepared, and a single short call
+            would show the waiting.
 
     >>> {name: len(found) for name, found in samples({"nothing": int}, 3, seconds=0).items()}
     {'nothing': 3}
@@ -162,16 +166,23 @@ def samples(
     seconds = _SECONDS if seconds is None else seconds
     clock = clock or time.perf_counter
     found: dict[str, list[float]] = {name: [] for name in calls}
-    for call in calls.values():
+    in_a_row = dict.fromkeys(calls, 1)
+    for name, call in calls.items():
         call()
         finish()
+        if shortest:
+            begin = clock()
+            call()
+            finish()
+            in_a_row[name] = min(10, max(1, math.ceil(shortest / max(clock() - begin, 1e-9))))
     start, number = time.perf_counter(), 0
     while number < rounds or time.perf_counter() - start < seconds:
         for name, call in calls.items():
             begin = clock()
-            call()
+            for _ in range(in_a_row[name]):
+                call()
             finish()
-            found[name].append(clock() - begin)
+            found[name].append((clock() - begin) / in_a_row[name])
         number += 1
         progress(number)
     return found

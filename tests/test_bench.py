@@ -1,5 +1,6 @@
 """Measurements of cost: rivals that are what they say, figures that follow from rows, files."""
 
+import importlib
 import json
 import os
 import platform
@@ -14,6 +15,8 @@ from flatten_edu.attention import SelfAttention, linear_attention
 from flatten_edu.bench import Result, Row, Settings, machine, measure, tables, to_markdown
 from flatten_edu.bench.machine import peak_memory, product_rate
 from flatten_edu.bench.rivals import PlainLinear, Straightforward
+
+module = importlib.import_module("flatten_edu.bench.measure")
 
 FEW = {
     "width": 16,
@@ -94,7 +97,7 @@ def test_every_form_is_measured_at_every_size(result):
         found.setdefault((row.work, row.size), []).append(row.form)
     layer = ["softmax", "plain linear", "straightforward", "readable", "focused"]
     assert found == {
-        ("training", 9): ["straightforward", "readable"],
+        ("training", 9): ["softmax", "straightforward", "readable"],
         ("forward", 4): layer,
         ("forward", 784): layer,
         ("forward", 1600): layer,
@@ -104,6 +107,11 @@ def test_every_form_is_measured_at_every_size(result):
         assert 0 < row.low <= row.ms <= row.high and row.rounds == 2 and row.units > 0
         assert row.images == pytest.approx(1000 / row.ms, rel=1e-2)
         assert row.form not in row.over and min(row.over.values()) > 0
+
+
+def test_the_peak_is_measured_beside_every_size(result):
+    assert result.peaks.keys() == {4, 784, 1600}
+    assert all(1e8 < peak < 1e15 for peak in result.peaks.values())
 
 
 def test_training_takes_less_memory_than_the_straightforward_form(result):
@@ -128,7 +136,9 @@ def made(ms):
         for n, value in values.items()
     ]  # fmt: skip
     settings = {"device": "cpu", "threads": 1, "heads": 2, "width": 128, "batch": 2}
+    settings |= {"tokens": [*ms["focused"]], "training": [], "compiled": []}
     about = {"device": "a processor", "cores": 2, "torch": "2", "clock": "wall clock"}
+    about |= {"allocator": "system's"}
     return Result(
         "flatten-edu bench", about, settings | {"dtype": "float32", "rounds": 3}, 1e9, rows
     )
@@ -152,6 +162,9 @@ def test_figures_follow_from_the_rows():
     assert result.ratio("forward", "straightforward", "focused") == dict.fromkeys(sizes, 2)
     # 2 images, 8 * 128 * 128 + 4 * 128 * 64 operations a token, a token a millisecond.
     assert result.share()[784] == pytest.approx(2 * (8 * 128**2 + 4 * 128 * 64) * 1000 / 1e9)
+    # The machine was twice as fast by then.
+    result.peaks[784] = 2e9
+    assert result.share()[784] == pytest.approx(result.share()[3136] / 2)
 
 
 def test_tables_and_page_say_what_the_rows_say(result):
@@ -176,6 +189,65 @@ def test_the_command_writes_numbers_a_page_and_a_picture(tmp_path, monkeypatch, 
     assert str(tmp_path) not in json.dumps(found)
     assert (tmp_path / "results/mine.png").read_bytes().startswith(b"\x89PNG")
     assert "## Forward: milliseconds" in (tmp_path / "results/mine.md").read_text()
+
+
+def test_a_stopped_one_keeps_what_it_measured(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    words = "bench --quick --tokens 4 9 16 --training --width 16 --rounds 2 --seconds 0"
+    output, original, measured = ["--output", "mine"], module.forward_calls, []
+
+    def stopping(settings, tokens):
+        if len(measured) == 2:
+            raise KeyboardInterrupt
+        measured.append(tokens)
+        return original(settings, tokens)
+
+    monkeypatch.setattr(module, "forward_calls", stopping)
+    assert main([*words.split(), *output]) == 130
+    assert "flatten-edu: stopped; what was measured is written" in capsys.readouterr().err
+    found = json.loads((tmp_path / "mine.json").read_text())
+    assert found["stopped"] and {row["size"] for row in found["rows"]} == {4, 9}
+    assert "stopped before its end" in (tmp_path / "mine.md").read_text()
+    (tmp_path / "mine.json").unlink()
+    assert main([*words.split(), *output]) == 130
+    assert not (tmp_path / "mine.json").exists()
+
+
+def test_compiled_forms_make_the_picture_where_every_size_has_them():
+    sizes = (196, 784, 3136)
+    forms = ("softmax", "plain linear", "straightforward", "focused")
+    result = made({form: dict.fromkeys(sizes, 4.0) for form in forms})
+    assert result.times().seconds["softmax"] == (0.004,) * 3
+    names = {"compiled softmax": 3.0, "compiled linear": 1.0, "compiled": 2.0}
+    result.rows += [
+        Row("compiled", form, n, ms, ms, ms, 3, 1.0, 1.0, 1.0, {})
+        for form, ms in names.items()
+        for n in sizes[:2]
+    ]
+    assert result.times().seconds["focused"] == (0.004,) * 3
+    result.rows += [
+        Row("compiled", form, sizes[2], ms, ms, ms, 3, 1.0, 1.0, 1.0, {})
+        for form, ms in names.items()
+    ]
+    times = result.times()
+    assert times.seconds == {
+        "softmax": (0.003,) * 3,
+        "linear": (0.001,) * 3,
+        "focused": (0.002,) * 3,
+    }
+    assert times.what.startswith("Forward, one layer, compiled")
+
+
+@pytest.mark.long
+def test_networks_are_measured_with_compiled_blocks():
+    result = measure(
+        Settings(**(FEW | {"tokens": (), "training": ()}), compile_models=("deit_nano",))
+    )
+    forms = ["softmax", "focused", "compiled softmax", "compiled focused"]
+    assert [row.form for row in result.rows] == forms
+    table = next(table for table in tables(result) if table.title == "Networks, compiled forward")
+    assert table.rows[0][:2] == ("deit_nano", "28")
+    assert table.rows[0][4] == f"{result.rows[2].over['compiled focused']:.2f}"
 
 
 @pytest.mark.parametrize(

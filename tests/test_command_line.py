@@ -1,5 +1,6 @@
 """What the commands promise: results on disk and on the screen, one line for a wrong call."""
 
+import importlib
 import io
 import json
 import os
@@ -250,3 +251,15 @@ def test_models_are_listed_beside_the_papers_figures(capsys):
     assert "| deit_tiny | softmax | 224 | 5.7 (5.7) |" in table
     assert main(["models", "resnet"]) == 2
     assert "no model begins with 'resnet'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", ["models", "probe softmax", "bench --quick", "doctor"])
+def test_ctrl_c_ends_a_command_in_one_line(words, monkeypatch, capsys):
+    name = words.split()[0]
+
+    def interrupted(arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(importlib.import_module(f"flatten_edu.commands.{name}"), "run", interrupted)
+    assert main(words.split()) == 130
+    assert capsys.readouterr().err == "flatten-edu: stopped\n"

@@ -20,12 +20,14 @@ FOLDERS = ("mnist5k", "textures", "probes")
 # Recall again, with other numbers of tokens than in the probes.
 CAPACITY = ("recall_16", "recall_196")
 BENCH = ROOT / "results" / "bench" / "cpu.md"
+BENCH_ON_GPU = ROOT / "results" / "bench" / "h200_networks.md"
 # What the README takes from the page that `flatten-edu bench` writes.
 SHOWN = (
     "Forward: ratios, and products over the machine's peak",
     "Forward and backward: ratios",
     "Growth",
     "Networks, forward",
+    "Networks, compiled forward",
 )
 
 
@@ -81,14 +83,20 @@ def about_payoff(rows: list[Row]) -> str:
     return f"### When it pays\n\n{words}\n\n{picture}\n\n{payoff.table(rows)}"
 
 
-def about_costs(page: str) -> str:
-    """What the README shows of a page that `flatten-edu bench` wrote: its tables as they stand."""
+def about_costs(page: str, on_gpu: str) -> str:
+    """What the README shows of what `flatten-edu bench` wrote on a CPU, and on a GPU."""
+    picture = "![What attention costs](results/bench/cpu.png)"
+    return "\n\n".join([picture, tables_of(page), "### Networks on a GPU", tables_of(on_gpu)])
+
+
+def tables_of(page: str) -> str:
+    """The tables of a page that the README shows, as they stand."""
     head, *sections = page.split("\n## ")
     tables = {title: body.strip() for title, _, body in (part.partition("\n") for part in sections)}
     _, command, machine, *_ = (part for part in head.split("\n\n") if part.strip())
     parts = [f"{command}: {machine}."]
     parts += [f"**{title}**\n\n{tables[title]}" for title in SHOWN if title in tables]
-    return "\n\n".join(["![What attention costs](results/bench/cpu.png)", *parts])
+    return "\n\n".join(parts)
 
 
 def mean_memory(rows: list[Row], tokens: int, arm: str) -> float:
@@ -104,7 +112,8 @@ def written(readme: str, root: Path = ROOT) -> str:
     readme, found = re.subn(r"(?m)^\| arm \| .*\n(\|.*\n)+", lambda _: table + "\n", readme)
     if found != 1:
         raise ValueError(f"README must hold one table that starts with '| arm |', but has {found}")
-    costs = about_costs((root / BENCH.relative_to(ROOT)).read_text(encoding="utf-8"))
+    pages = (root / path.relative_to(ROOT) for path in (BENCH, BENCH_ON_GPU))
+    costs = about_costs(*(page.read_text(encoding="utf-8") for page in pages))
     readme = between("costs", costs, readme)
     readme = between("capacity", capacity(root), readme)
     rows = rows_of_payoff(root)

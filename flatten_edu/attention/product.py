@@ -17,11 +17,14 @@ from einops import rearrange, reduce
 from torch import Tensor
 
 from .checks import is_autocast, is_recorded
+from .half import half_product, suits
 from .linear import kernel_attention
 
 
 def product(q: Tensor, k: Tensor, v: Tensor, eps: float | Tensor) -> Tensor:
-    """`kernel_attention`, b h n e, with the short gradient where that may stand in."""
+    """`kernel_attention`, b h n e, with a short gradient or in halves where they may stand in."""
+    if suits(v) and v.shape[-1] == k.shape[-1]:
+        return half_product(q, k, v, eps)
     if isinstance(eps, Tensor):
         added = rearrange(eps, "b n 1 -> b n 1 1")
     else:

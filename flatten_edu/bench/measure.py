@@ -8,12 +8,14 @@ comes first, then sizes rise, then comes the compiler.
 import copy
 import dataclasses
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from ..attention import SelfAttention
 from ..backbones import create_model
+from ..backbones.common import Block
 from ..timing import samples, threads_set_to
 from .machine import describe, peak_memory, product_rate, synchroniser
 from .results import Result, Row, rows_of
@@ -21,6 +23,9 @@ from .rivals import PlainLinear, Straightforward
 from .settings import Settings, side
 
 Calls = dict[str, Callable[[], object]]
+
+# So long a GPU is kept busy in each measurement, as a network keeps it.
+_SHORTEST = 0.02
 
 
 def measure(
@@ -35,19 +40,28 @@ def measure(
         command: what was typed, kept in the result.
         progress: is called with the title of the running group and the rounds that are new.
 
+    Returns:
+        `Result`. Ctrl-C ends it early, with the groups that were measured until then.
+
     >>> few = Settings(16, 2, 1, (4, 9), (4,), (), (), (), rounds=2, seconds=0)
     >>> [round.form for round in measure(few).rows][:3]
-    ['straightforward', 'readable', 'softmax']
+    ['softmax', 'straightforward', 'readable']
     """
     with threads_set_to(settings.threads):
-        if settings.compiled:
+        if settings.compiled or settings.compile_models:
             check_compiler(settings)
         machine = describe(settings)
-        peak = product_rate(settings)
-        result = Result(command, machine, dataclasses.asdict(settings), peak)
-        for title, rows in _groups(settings, progress):
-            result.rows += rows
-            progress(title, 0)
+        result = Result(command, machine, dataclasses.asdict(settings), product_rate(settings))
+        try:
+            for work, size, calls in _groups(settings):
+                result.rows += _group(settings, work, size, calls(), progress)
+                if work == "forward":
+                    # The machine may have become slower or faster since the start.
+                    result.peaks[size] = product_rate(settings)
+        except KeyboardInterrupt:
+            if not result.rows:
+                raise
+            result.stopped = True
     return result
 
 
@@ -62,21 +76,22 @@ def check_compiler(settings: Settings) -> None:
         ) from error
 
 
-def _groups(settings: Settings, progress: Callable) -> Iterator[tuple[str, list[Row]]]:
-    for n in settings.training:
-        yield _group(settings, "training", n, training_calls(settings, n), progress)
-    for n in settings.tokens:
-        yield _group(settings, "forward", n, forward_calls(settings, n), progress)
-    for n in settings.compiled:
-        yield _group(settings, "compiled", n, compiled_calls(settings, n), progress)
+def _groups(settings: Settings) -> Iterator[tuple[str, int, Callable[[], Calls]]]:
+    """Work, size, and what makes the calls, for each group."""
+    layers = (
+        ("training", settings.training, training_calls),
+        ("forward", settings.tokens, forward_calls),
+        ("compiled", settings.compiled, compiled_calls),
+    )
+    for work, sizes, make in layers:
+        for n in sizes:
+            yield work, n, partial(make, settings, n)
     for name in settings.models:
         for image in settings.images:
-            yield _group(settings, name, image, network_calls(settings, name, image), progress)
+            yield name, image, partial(network_calls, settings, name, image)
 
 
-def _group(
-    settings: Settings, work: str, size: int, calls: Calls, progress: Callable
-) -> tuple[str, list[Row]]:
+def _group(settings: Settings, work: str, size: int, calls: Calls, progress: Callable) -> list[Row]:
     title = f"{work}, {size}"
     progress(title, 0)
     found = samples(
@@ -87,12 +102,13 @@ def _group(
         settings.timer,
         synchroniser(settings.device),
         lambda number: progress(title, int(number <= settings.rounds)),
+        0 if settings.device == "cpu" else _SHORTEST,
     )
     memory = {form: peak_memory(call, settings.device) for form, call in calls.items()}
     network = work in settings.models
     numbers = 3 * size * size if network else size * settings.width
     unit = settings.batch * numbers * settings.torch_dtype.itemsize
-    return title, rows_of(work, size, found, memory, unit, settings.batch)
+    return rows_of(work, size, found, memory, unit, settings.batch)
 
 
 def forward_calls(settings: Settings, tokens: int) -> Calls:
@@ -111,17 +127,27 @@ def forward_calls(settings: Settings, tokens: int) -> Calls:
 
 
 def compiled_calls(settings: Settings, tokens: int) -> Calls:
-    """The compiled form, beside those that it is compared with."""
+    """The compiled form, beside those that it is compared with, which are compiled as well."""
+    torch._dynamo.reset()
     calls = forward_calls(dataclasses.replace(settings, attention=()), tokens)
-    compiled = torch.compile(_focused(settings, tokens).eval(), fullgraph=True, dynamic=True)
-    calls["compiled"] = _forward(compiled, _map(settings, tokens))
-    del calls["softmax"], calls["plain linear"]
+    del calls["plain linear"]
+    layers = {
+        "compiled softmax": _layer(settings, tokens, "softmax"),
+        "compiled linear": _layer(settings, tokens, "linear"),
+        "compiled straightforward": _straightforward(settings, tokens),
+        "compiled": _layer(settings, tokens, "focused"),
+    }
+    x = _map(settings, tokens)
+    for form, layer in layers.items():
+        placed = _place(settings, layer.eval())
+        calls[form] = _forward(torch.compile(placed, fullgraph=True, dynamic=True), x)
     return calls
 
 
 def training_calls(settings: Settings, tokens: int) -> Calls:
     """The layer's forward and backward pass, simply written and as the library trains it."""
     layers = {
+        "softmax": _place(settings, _layer(settings, tokens, "softmax").train()),
         "straightforward": _place(settings, _straightforward(settings, tokens)),
         "readable": _focused(settings, tokens).train(),
     } | {name: layer.train() for name, layer in _others(settings, tokens).items()}
@@ -130,14 +156,28 @@ def training_calls(settings: Settings, tokens: int) -> Calls:
 
 
 def network_calls(settings: Settings, name: str, image: int) -> Calls:
-    """A network with softmax and with focused attention, without gradients."""
+    """A network with softmax and with focused attention, without gradients; compiled, if asked."""
+    torch._dynamo.reset()
     networks = {
         form: _place(settings, create_model(name, attention=form, img_size=image).eval())
         for form in ("softmax", "focused")
     }
     x = torch.randn(settings.batch, networks["softmax"].in_chans, image, image)  # pyright: ignore
     x = x.to(settings.device, settings.torch_dtype)
-    return {form: _forward(network, x) for form, network in networks.items()}
+    calls = {form: _forward(network, x) for form, network in networks.items()}
+    if name in settings.compile_models:
+        for form, network in networks.items():
+            calls[f"compiled {form}"] = _forward(_compiled(network), x)
+    return calls
+
+
+def _compiled(network: nn.Module) -> nn.Module:
+    """A copy of a network whose blocks are compiled: once for all blocks that are alike."""
+    network = copy.deepcopy(network)
+    for part in network.modules():
+        if isinstance(part, Block):
+            part.compile(fullgraph=True)
+    return network
 
 
 def _layer(settings: Settings, tokens: int, attention: str) -> SelfAttention:

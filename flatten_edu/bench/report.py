@@ -27,6 +27,7 @@ def tables(result: Result) -> list[Table]:
         _grid(result, "compiled", "Beside the compiled form: milliseconds", lambda r: number(r.ms)),
         _ratios(result, "compiled", "Beside the compiled form: ratios"),
         _networks(result),
+        _networks(result, "compiled "),
         _figures(result),
     ]
     return [table for table in made if table.rows]
@@ -63,7 +64,7 @@ def _ratios(result: Result, work: str, title: str) -> Table:
     return Table(title, ("tokens", *columns), tuple(rows))
 
 
-def _networks(result: Result) -> Table:
+def _networks(result: Result, kind: str = "") -> Table:
     heads = (
         "network",
         "image",
@@ -76,7 +77,7 @@ def _networks(result: Result) -> Table:
     )
     rows = []
     for name in dict.fromkeys(row.work for row in result.rows):
-        soft, focused = result.of(name, "softmax"), result.of(name, "focused")
+        soft, focused = (result.of(name, kind + form) for form in ("softmax", "focused"))
         if name in ("forward", "training", "compiled"):
             continue
         for image, row in soft.items():
@@ -87,13 +88,13 @@ def _networks(result: Result) -> Table:
                     str(image),
                     number(row.ms),
                     number(other.ms),
-                    f"{row.over['focused']:.2f}",
+                    f"{row.over[f'{kind}focused']:.2f}",
                     number(other.images),
                     f"{row.memory:.0f}",
                     f"{other.memory:.0f}",
                 )
             )
-    return Table("Networks, forward", heads, tuple(rows))
+    return Table(f"Networks, {kind}forward", heads, tuple(rows))
 
 
 def _figures(result: Result) -> Table:
@@ -116,13 +117,28 @@ def number(value: float) -> str:
 def heading(result: Result) -> str:
     """Where and how it was measured, in one line."""
     machine, s = result.machine, result.settings
+    layers = s["tokens"] or s["training"] or s["compiled"]
+    layer = f", {s['heads']} heads of {s['width'] // s['heads']}" if layers else ""
     threads = f", {s['threads']} of {machine['cores']} cores" if s["device"] == "cpu" else ""
+    allocator = f"allocator: {machine['allocator']}; " if s["device"] == "cpu" else ""
     return (
         f"{machine['device']}{threads}, torch {machine['torch']}, {s['dtype']}, "
-        f"batch {s['batch']}, {s['heads']} heads of {s['width'] // s['heads']}; medians of "
+        f"batch {s['batch']}{layer}; medians of "
         f"{s['rounds']} rounds or more in turn, {machine['clock']}; "
-        f"allocator: {machine['allocator']}; peak {result.peak / 1e9:,.0f} GFLOP/s"
+        f"{allocator}{_peak(result)}"
+        f"{'; stopped before its end' if result.stopped else ''}"
     )
+
+
+def _peak(result: Result) -> str:
+    """The least and the largest rate of matrix products that was seen.
+
+    >>> _peak(Result("", {}, {}, 7e10, peaks={196: 1e11}))
+    'peak 70 to 100 GFLOP/s'
+    """
+    peaks = sorted((result.peak, *result.peaks.values()))
+    low, high = (f"{peak / 1e9:,.0f}" for peak in (peaks[0], peaks[-1]))
+    return f"peak {high} GFLOP/s" if low == high else f"peak {low} to {high} GFLOP/s"
 
 
 def to_markdown(result: Result) -> str:
@@ -136,8 +152,8 @@ def to_markdown(result: Result) -> str:
         "",
         "Softmax runs on torch's fused attention. Plain linear is ReLU linear attention without "
         "anything else, a lower bound. Straightforward is the paper's steps in einops. Readable "
-        "is how the library trains, focused how it computes without gradients. Ratios are medians "
-        "of the ratios round by round.",
+        "is how the library trains, focused how it computes without gradients, compiled the same "
+        "layer through torch.compile. Ratios are medians of the ratios round by round.",
     ]
     for table in tables(result):
         lines += ["", f"## {table.title}", "", *_markdown(table)]

@@ -15,7 +15,8 @@ class Row:
     Args:
         work: "forward", "training" (forward and backward), "compiled" (forward, beside the
             compiled form), or the name of a network.
-        form: "softmax", "plain linear", "straightforward", "readable", "focused", "compiled".
+        form: "softmax", "plain linear", "straightforward", "readable", "focused", "compiled" (the
+            focused layer), or another with "compiled" in front.
         size: number of tokens of a layer; side of the image of a network.
         ms: median of the milliseconds; `low` and `high` are the quartiles.
         rounds: how often it was measured.
@@ -40,13 +41,24 @@ class Row:
 
 @dataclass
 class Result:
-    """All rows, the machine, the settings and the machine's peak (multiply-adds count twice)."""
+    """All that was measured, and where.
+
+    Args:
+        command: what was typed.
+        machine, settings: where and how it was measured.
+        peak: the machine's matrix products a second at the start (multiply-adds count twice).
+        rows: what was measured.
+        peaks: number of tokens -> the peak right after its forms ran forward.
+        stopped: whether it ended early, so that groups are missing.
+    """
 
     command: str
     machine: dict[str, str | int | float]
     settings: dict
     peak: float
     rows: list[Row] = field(default_factory=list)
+    peaks: dict[int, float] = field(default_factory=dict)
+    stopped: bool = False
 
     def of(self, work: str, form: str) -> dict[int, Row]:
         """The rows of a form, by size.
@@ -62,18 +74,23 @@ class Result:
         return {size: row.over[other] for size, row in rows.items() if other in row.over}
 
     def times(self) -> Times:
-        """The three mechanisms in the forward pass, as a picture of cost wants them."""
-        forms = {"softmax": "softmax", "linear": "plain linear", "focused": "focused"}
-        found = {name: self.of("forward", form) for name, form in forms.items()}
-        sizes = tuple(found["focused"])
+        """The three mechanisms in the forward pass, as a picture of cost wants them.
+
+        They are compiled, if all sizes are.
+        """
         s = self.settings
+        compiled = bool(s["tokens"]) and set(s["tokens"]) <= set(self.of("compiled", "compiled"))
+        work, forms = ("compiled", _COMPILED) if compiled else ("forward", _EAGER)
+        found = {name: self.of(work, form) for name, form in forms.items()}
+        sizes = tuple(n for n in found["focused"] if n in s["tokens"])
         cpu = s["device"] == "cpu"
+        what = "Forward, one layer, compiled" if compiled else "Forward, one layer"
         threads = f"{s['threads']} CPU thread{'s' if s['threads'] > 1 else ''}"
         return Times(
             sizes,
             {name: tuple(rows[n].ms / 1000 for n in sizes) for name, rows in found.items()},
             min((row.rounds for row in found["focused"].values()), default=0),
-            f"Forward, one layer; {s['heads']} heads of {s['width'] // s['heads']}, "
+            f"{what}; {s['heads']} heads of {s['width'] // s['heads']}, "
             f"batch {s['batch']}, {s['dtype']}",
             threads if cpu else str(self.machine["device"]),
         )
@@ -102,13 +119,13 @@ class Result:
         }
 
     def share(self) -> dict[int, float]:
-        """By size, products of the focused layer a second over the machine's peak."""
+        """By size, products of the focused layer a second over the machine's peak at that time."""
         s = self.settings
         width, d = s["width"], s["width"] // s["heads"]
         # Four projections, and two products of a head; the convolution is not counted.
         products = 8 * width * width + 4 * width * d
         return {
-            n: s["batch"] * n * products / (row.ms / 1000) / self.peak
+            n: s["batch"] * n * products / (row.ms / 1000) / self.peaks.get(n, self.peak)
             for n, row in self.of("forward", "focused").items()
         }
 
@@ -118,7 +135,9 @@ class Result:
             "command": self.command,
             "machine": self.machine,
             "settings": self.settings,
+            "stopped": self.stopped,
             "peak_gflops": round(self.peak / 1e9, 1),
+            "peaks_gflops": {n: round(peak / 1e9, 1) for n, peak in self.peaks.items()},
             "growth": self.growth(),
             "ratios": self.ratios(),
             "share_of_peak": {n: round(share, 3) for n, share in self.share().items()},
@@ -131,9 +150,17 @@ PAIRS = (
     ("forward", "straightforward", "focused"),
     ("forward", "softmax", "focused"),
     ("training", "straightforward", "readable"),
+    ("training", "softmax", "readable"),
     ("compiled", "readable", "compiled"),
     ("compiled", "straightforward", "compiled"),
+    ("compiled", "compiled straightforward", "compiled"),
+    ("compiled", "compiled", "compiled linear"),
+    ("compiled", "softmax", "compiled"),
+    ("compiled", "compiled softmax", "compiled"),
 )
+# Name in a picture -> form.
+_EAGER = {"softmax": "softmax", "linear": "plain linear", "focused": "focused"}
+_COMPILED = {"softmax": "compiled softmax", "linear": "compiled linear", "focused": "compiled"}
 
 
 def rows_of(

@@ -27,6 +27,7 @@ class Settings:
             training.
         models: names of networks, measured with softmax and with focused attention.
         images: sides of the images that networks see.
+        compile_models: those of the networks that are measured with compiled blocks as well.
         rounds, seconds: each form is measured so often, and as long as this lasts.
         device, dtype, threads: where and how to compute; threads are those of a CPU.
         clock: "wall", or "cpu": the time that the thread really ran, for a machine with other work.
@@ -49,6 +50,7 @@ class Settings:
     attention: tuple[str, ...] = ()
     models: tuple[str, ...] = ("deit_tiny", "pvt_tiny", "pvt_v2_b1", "swin_tiny", "cswin_tiny")
     images: tuple[int, ...] = (224, 448)
+    compile_models: tuple[str, ...] = ()
     rounds: int = 7
     seconds: float = 1.0
     device: str = "cpu"

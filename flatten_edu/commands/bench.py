@@ -44,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--attention", nargs="*", help="others by name, such as agent, or module:function")
     add("--models", nargs="*", help=f"networks ({' '.join(usual.models)}); none skips them")
     add("--images", type=int, nargs="*", help="sides of their images (224 448)")
+    add("--compile-models", nargs="*", help="those that are measured with compiled blocks as well")
     for name in _NUMBERS:
         add(f"--{name}", type=positive, help=f"({getattr(usual, name)})")
     add("--seconds", type=float, help=f"each group of forms gets so long ({usual.seconds})")
@@ -91,6 +92,9 @@ def run(arguments: argparse.Namespace) -> int:
     written = write(result, output)
     show(result)
     sys.stdout.write(f"written: {', '.join(map(str, written))}\n")
+    if result.stopped:
+        sys.stderr.write("flatten-edu: stopped; what was measured is written\n")
+        return 130
     return 0
 
 
@@ -105,7 +109,7 @@ def settings_of(given: dict) -> Settings:
         if name in known:
             chosen[name] = tuple(value) if isinstance(value, list) else value
     settings = Settings(**chosen)
-    for name in settings.models:
+    for name in (*settings.models, *settings.compile_models):
         create_model(name)
     return settings
 

@@ -211,8 +211,8 @@ def test_it_runs_where_no_gradient_is_recorded(context, calls):
 class Sharper(Focused):
     """Somebody's own places."""
 
-    def placed(self, k, grid):
-        return super().placed(k, grid).square()
+    def places(self, grid, keys):
+        return super().places(grid, keys).square()
 
 
 class OtherMixer(TokenMixer):
@@ -240,6 +240,19 @@ def patch(module):
     branch.forward = lambda v, grid: 3 * forward(v, grid)
 
 
+def take_out(parameter):
+    """A weight that is no parameter any more, such as the result of something learned."""
+
+    def change(module):
+        part, name = parameter.rsplit(".", 1)
+        owner = module.get_submodule(part)
+        weight = getattr(owner, name).detach().clone()
+        delattr(owner, name)
+        setattr(owner, name, weight)
+
+    return change
+
+
 def need_gradients(module):
     torch.set_grad_enabled(True)
 
@@ -255,6 +268,7 @@ def need_gradients(module):
         nn.Module.train,
         nn.Module.bfloat16,
         need_gradients,
+        *map(take_out, ("mixer.mechanism.scale", "mixer.depthwise.weight")),
         lambda module: nn.utils.parametrizations.weight_norm(module.mixer.depthwise),
     ],
 )
@@ -269,6 +283,19 @@ def test_all_else_takes_the_readable_form(change, calls):
     with torch.no_grad():
         # With gradients the readable form computes f_p in another order.
         assert_close(output, module.train()(x), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("parameter", ["q.weight", "kv.bias", "proj.weight"])
+def test_a_weight_that_is_no_parameter_gets_its_gradient(parameter):
+    module = make().requires_grad_(False)
+    take_out(parameter)(module)
+    weight = module.get_submodule(parameter.split(".")[0]).__dict__[parameter.split(".")[1]]
+    weight.requires_grad_()
+    x = torch.randn(2, 6, 4, 16, dtype=torch.float64)
+    module(x).square().sum().backward()
+    found, weight.grad = weight.grad, None
+    module.train()(x).square().sum().backward()
+    assert_close(found, weight.grad, rtol=1e-9, atol=1e-9)
 
 
 def test_a_hooked_part_is_called(calls):
