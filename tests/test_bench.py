@@ -258,6 +258,8 @@ def test_networks_are_measured_with_compiled_blocks():
         ("--device nowhere", "device 'nowhere' cannot be used here"),
         ("--rounds 0", "must be at least 1, but is 0"),
         ("--models deit_tinny", "did you mean 'deit_tiny'"),
+        ("--compile-models resnet", "must be among models (deit_tiny, pvt_tiny, "),
+        ("--quick --compile-models deit_tiny", "must be among models (none), but one is"),
     ],
 )
 def test_wrong_calls_are_refused_in_one_line(words, line, capsys):

@@ -15,7 +15,7 @@ A query's factor of f_p stands in numerator and denominator: it is taken out of 
 """
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -108,14 +108,17 @@ def attend(
     module: "SelfAttention", tokens: Tensor, context: Tensor, grid: Grid, keys: Grid
 ) -> Tensor:
     """`SelfAttention.attend`: tokens b n c, context b m c -> b n c, with the projections."""
-    samples = together(tokens, context)
+    samples, mechanism = together(tokens, context), module.mixer.mechanism
     output = torch.empty_like(tokens, memory_format=torch.contiguous_format)
+    # The biases of queries and keys are added where they are read next.
+    bias_k = None if module.kv.bias is None else module.kv.bias.chunk(2)[0]
+    scaling = scaling_of(mechanism, keys, context.shape[1], module.q.bias, bias_k)  # pyright: ignore[reportArgumentType]
     if samples >= output.shape[0]:
-        _attend(module, tokens, context, grid, keys, output)
+        _attend(module, tokens, context, grid, keys, scaling, output)
         return output
     parts = (tensor.split(samples) for tensor in (tokens, context, output))
     for x, asked, out in zip(*parts, strict=True):
-        _attend(module, x, asked, grid, keys, out)
+        _attend(module, x, asked, grid, keys, scaling, out)
     return output
 
 
@@ -128,20 +131,25 @@ def together(*tokens: Tensor) -> int:
 
 
 def _attend(
-    module: "SelfAttention", x: Tensor, context: Tensor, grid: Grid, keys: Grid, output: Tensor
+    module: "SelfAttention",
+    x: Tensor,
+    context: Tensor,
+    grid: Grid,
+    keys: Grid,
+    scaling: "Scaling",
+    output: Tensor,
 ) -> None:
     kv, proj, (b, n, c), m = module.kv, module.proj, x.shape, context.shape[1]
     weight_k, weight_v = kv.weight.chunk(2)
-    bias_k, bias_v = (None, None) if kv.bias is None else kv.bias.chunk(2)
+    bias_v = None if kv.bias is None else kv.bias.chunk(2)[1]
     tokens, asked = x.flatten(0, 1), context.flatten(0, 1)
     room = x.new_empty(b * (n + 2 * m), c)
     q, k, v = room.split_with_sizes((b * n, b * m, b * m))
-    # The biases of queries and keys are added where they are read next.
     project(tokens, module.q.weight, None, q)
     project(asked, weight_k, None, k)
     project(asked, weight_v, bias_v, v)
     rows, v = room[: b * (n + m)], v.view(b, m, c)
-    mixed = mix_over(module.mixer, rows, n, v, grid, keys, module.q.bias, bias_k)  # pyright: ignore[reportArgumentType]
+    mixed = mix_over(module.mixer, rows, n, v, grid, keys, scaling)  # pyright: ignore[reportArgumentType]
     project(mixed.flatten(0, 1), proj.weight, proj.bias, output.view(b * n, c))
 
 
@@ -156,7 +164,8 @@ def project(tokens: Tensor, weight: Tensor, bias: Tensor | None, out: Tensor) ->
 def mix(mixer: "TokenMixer", q: Tensor, k: Tensor, v: Tensor, grid: Grid, keys: Grid) -> Tensor:
     """q b n c, k and v b m c -> b n c, as `TokenMixer.forward`."""
     rows = torch.cat((q.flatten(0, 1), k.flatten(0, 1)))
-    return mix_over(mixer, rows, q.shape[1], v, grid, keys)
+    scaling = scaling_of(mixer.mechanism, keys, k.shape[1])  # pyright: ignore[reportArgumentType]
+    return mix_over(mixer, rows, q.shape[1], v, grid, keys, scaling)
 
 
 def mix_over(
@@ -166,19 +175,17 @@ def mix_over(
     v: Tensor,
     grid: Grid,
     keys: Grid,
-    bias_q: Tensor | None = None,
-    bias_k: Tensor | None = None,
+    scaling: "Scaling",
 ) -> Tensor:
-    """The same for queries and keys in one piece, (b n + b m) c, which is written over.
-
-    `bias_q` and `bias_k` are still to be added to them.
-    """
+    """The same for queries and keys in one piece, (b n + b m) c, which is written over."""
     mechanism: Focused = mixer.mechanism  # pyright: ignore[reportAssignmentType]
     branch, heads, (b, m, c) = mixer.depthwise, mixer.heads, v.shape
     sizes = b * n, b * m
     q, k = rows[: b * n].view(b, n, c), rows[b * n :].view(b, m, c)
 
-    _scale(rows, q, k, mechanism, mechanism.places(keys, m), bias_q, bias_k)
+    torch.addcmul(scaling.of_q, q, scaling.inverse, out=q)
+    torch.addcmul(scaling.of_k, k, scaling.inverse, out=k)
+    torch.maximum(rows, scaling.least, out=rows)
     q_factor, k_factor = _focus(rows, mechanism.p).split_with_sizes(sizes)
     k *= k_factor.view(b, m, 1).div_(m)
     mean_key = k.sum(1, keepdim=True)
@@ -200,27 +207,35 @@ def mix_over(
     return mixed
 
 
-def _scale(
-    rows: Tensor,
-    q: Tensor,
-    k: Tensor,
-    mechanism: Focused,
-    places: Tensor,
-    bias_q: Tensor | None,
-    bias_k: Tensor | None,
-) -> None:
-    """(ReLU(x) + 1e-6) / softplus(scale) over queries and keys, with biases and positions.
+class Scaling(NamedTuple):
+    """(ReLU(x) + 1e-6) / softplus(scale) as one product, one sum and a maximum.
 
-    The scale is positive, so the larger of (x + 1e-6) / softplus(scale) and of the same for x = 0
-    is taken: additions, division and 1e-6 are one pass.
+    The scale is positive, so that the larger of (x + 1e-6) / softplus(scale) and of the same for
+    x = 0 is the same: max(x inverse + of_x, least). What is still to be added to x, a bias or
+    positions, stands in of_x.
     """
+
+    inverse: Tensor  # 1 c
+    least: Tensor  # 1 c
+    of_q: Tensor  # 1 c
+    of_k: Tensor  # 1 m c
+
+
+def scaling_of(
+    mechanism: Focused,
+    keys: Grid,
+    m: int,
+    bias_q: Tensor | None = None,
+    bias_k: Tensor | None = None,
+) -> Scaling:
+    """What turns queries and keys without their biases into what f_p takes."""
     inverse = F.softplus(mechanism.scale[0]).reciprocal_()
     least = SMALL * inverse
-    of_q = least if bias_q is None else torch.addcmul(least, bias_q, inverse)
-    of_k = least if bias_k is None else torch.addcmul(least, bias_k, inverse)
-    torch.addcmul(of_q, q, inverse, out=q)
-    torch.addcmul(torch.addcmul(of_k, places, inverse), k, inverse, out=k)
-    torch.maximum(rows, least, out=rows)
+    of_q, of_k = (
+        least if bias is None else torch.addcmul(least, bias, inverse) for bias in (bias_q, bias_k)
+    )
+    of_k = torch.addcmul(of_k, mechanism.places(keys, m), inverse)
+    return Scaling(inverse, least, of_q, of_k)
 
 
 def _focus(x: Tensor, p: float) -> Tensor:

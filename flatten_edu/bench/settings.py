@@ -37,8 +37,9 @@ class Settings:
             can be told; elsewhere both are the same.
 
     Raises:
-        ValueError: for a number of tokens that is no square, an unknown mechanism, a device that is
-            not there, or a clock that cannot be used.
+        ValueError: for a number of tokens that is no square, an unknown mechanism, a network to
+            compile that is none of the networks, a device that is not there, or a clock that
+            cannot be used.
     """
 
     width: int = 128
@@ -64,6 +65,12 @@ class Settings:
             side(number)
         for name in self.attention:
             make_mechanism(name, self.width, 14, heads=self.heads)
+        for name in self.compile_models:
+            if name not in self.models:
+                raise ValueError(
+                    f"compile_models must be among models ({', '.join(self.models) or 'none'}), "
+                    f"but one is {name!r}"
+                )
         try:
             torch.empty(0, device=self.device)
         except (RuntimeError, AssertionError) as error:

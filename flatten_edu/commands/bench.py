@@ -109,7 +109,7 @@ def settings_of(given: dict) -> Settings:
         if name in known:
             chosen[name] = tuple(value) if isinstance(value, list) else value
     settings = Settings(**chosen)
-    for name in (*settings.models, *settings.compile_models):
+    for name in settings.models:
         create_model(name)
     return settings
 
