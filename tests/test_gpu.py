@@ -8,8 +8,10 @@ import itertools
 import json
 
 import pytest
+import stress
 import torch
 from small_runs import SMALL, few_digits
+from stress import BOUNDS, SIZES
 
 import flatten_edu as fe
 from flatten_edu.__main__ import main as command
@@ -18,9 +20,7 @@ from flatten_edu.training import load_trained, train
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 
-BOUNDS = {torch.float32: 5e-6, torch.bfloat16: 3e-2, torch.float16: 5e-3}
 POWERS = (1, 1.5, 3, 8, 32)
-SIZES = (0.01, 0.1, 1, 10, 100)
 FORMS = ("readable", "inference", "compiled")
 
 
@@ -30,17 +30,12 @@ def seeded():
 
 
 def error(output, reference):
-    assert output.device.type == "cuda" and output.isfinite().all()
-    return ((output.double() - reference).abs().max() / reference.abs().max()).item()
+    assert output.device.type == "cuda"
+    return stress.error(output, reference)
 
 
-def layer(attention="focused", p=3.0, dtype=torch.float32):
-    torch.manual_seed(0)
-    module = SelfAttention(64, 4, attention, grid=(14, 14), p=p)
-    for parameter in module.parameters():
-        if parameter.ndim == 2:
-            torch.nn.init.normal_(parameter, std=1 / 8)
-    return module.to("cuda", dtype)
+def layer(attention="focused", p=3, dtype=torch.float32):
+    return stress.layer(attention, p).to("cuda", dtype)
 
 
 @pytest.mark.parametrize("p", POWERS)

@@ -157,7 +157,6 @@ def training_calls(settings: Settings, tokens: int) -> Calls:
 
 def network_calls(settings: Settings, name: str, image: int) -> Calls:
     """A network with softmax and with focused attention, without gradients; compiled, if asked."""
-    torch._dynamo.reset()
     networks = {
         form: _place(settings, create_model(name, attention=form, img_size=image).eval())
         for form in ("softmax", "focused")
@@ -166,6 +165,7 @@ def network_calls(settings: Settings, name: str, image: int) -> Calls:
     x = x.to(settings.device, settings.torch_dtype)
     calls = {form: _forward(network, x) for form, network in networks.items()}
     if name in settings.compile_models:
+        torch._dynamo.reset()
         for form, network in networks.items():
             calls[f"compiled {form}"] = _forward(_compiled(network), x)
     return calls

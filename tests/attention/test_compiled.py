@@ -4,12 +4,9 @@ import copy
 
 import pytest
 import torch
+from stress import BOUNDS, SIZES, error, layer
 from torch._dynamo.testing import CompileCounterWithBackend
 
-from flatten_edu.attention import SelfAttention
-
-BOUNDS = {torch.float32: 5e-6, torch.bfloat16: 3e-2, torch.float16: 5e-3}
-SIZES = (0.01, 0.1, 1, 10, 100)
 LONG = pytest.mark.long
 
 
@@ -18,20 +15,6 @@ def fresh_compiler():
     torch._dynamo.reset()
     yield
     torch._dynamo.reset()
-
-
-def make(attention="focused", p=3):
-    torch.manual_seed(0)
-    module = SelfAttention(64, 4, attention, grid=(14, 14), p=p)
-    for parameter in module.parameters():
-        if parameter.ndim == 2:
-            torch.nn.init.normal_(parameter, std=1 / 8)
-    return module
-
-
-def error(output, reference):
-    assert output.isfinite().all()
-    return ((output.double() - reference).abs().max() / reference.abs().max()).item()
 
 
 CASES = [
@@ -47,7 +30,7 @@ CASES = [
 
 @pytest.mark.parametrize(("backend", "attention", "training"), CASES)
 def test_one_graph_serves_every_batch(backend, attention, training):
-    module = make(attention).train(training)
+    module = layer(attention).train(training)
     counter = CompileCounterWithBackend(backend)
     compiled = torch.compile(module, fullgraph=True, dynamic=True, backend=counter)
     with torch.set_grad_enabled(training):
@@ -61,7 +44,7 @@ def test_one_graph_serves_every_batch(backend, attention, training):
 @pytest.mark.parametrize("attention", ["softmax", "focused"])
 @pytest.mark.parametrize("backend", ["eager", "inductor"])
 def test_few_graphs_serve_every_map(backend, attention):
-    module = make(attention).eval()
+    module = layer(attention).eval()
     counter = CompileCounterWithBackend(backend)
     compiled = torch.compile(module, fullgraph=True, dynamic=True, backend=counter)
     maps = ((14, 14), (9, 12), (10, 7), (28, 28), (20, 11), (16, 24), (15, 13))
@@ -75,7 +58,7 @@ def test_few_graphs_serve_every_map(backend, attention):
 
 @LONG
 def test_gradients_are_the_same():
-    module = make().double()
+    module = layer().double()
     x = torch.randn(2, 14, 14, 64, dtype=torch.float64, requires_grad=True)
     expected = torch.autograd.grad(module(x).square().sum(), [x, *module.parameters()])
     compiled = torch.compile(module, fullgraph=True, dynamic=True)
@@ -88,7 +71,7 @@ def test_gradients_are_the_same():
 @pytest.mark.parametrize("p", [1, 1.5, 2, 3, 4, 7, 8, 16, 32])
 @pytest.mark.parametrize("dtype", BOUNDS, ids=str)
 def test_the_compiled_module_agrees_with_float64(dtype, p):
-    module = make(p=p).to(dtype).eval()
+    module = layer(p=p).to(dtype).eval()
     exact = copy.deepcopy(module).double().train()
     compiled = torch.compile(module, fullgraph=True)
     with torch.no_grad():

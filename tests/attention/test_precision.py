@@ -4,17 +4,11 @@ import copy
 
 import pytest
 import torch
+from stress import BOUNDS, SIZES, error, layer
 
 from flatten_edu.attention import SelfAttention, focus, focused_attention, linear_attention
 
-BOUNDS = {torch.float32: 5e-6, torch.bfloat16: 3e-2, torch.float16: 5e-3}
 POWERS = (1, 1.5, 2, 3, 4, 7, 8, 16, 32)
-SIZES = (0.01, 0.1, 1, 10, 100)
-
-
-def error(output, reference):
-    assert output.isfinite().all()
-    return ((output.double() - reference).abs().max() / reference.abs().max()).item()
 
 
 @pytest.mark.parametrize("p", POWERS)
@@ -34,12 +28,7 @@ def test_functions_agree_with_float64(dtype, p):
 @pytest.mark.parametrize("p", POWERS)
 @pytest.mark.parametrize("dtype", BOUNDS, ids=str)
 def test_the_module_agrees_with_float64(dtype, p):
-    torch.manual_seed(0)
-    module = SelfAttention(64, 4, "focused", grid=(14, 14), p=p)
-    for parameter in module.parameters():
-        if parameter.ndim == 2:
-            torch.nn.init.normal_(parameter, std=1 / 8)
-    module = module.to(dtype)
+    module = layer(p=p).to(dtype)
     exact = copy.deepcopy(module).double()
     for size in SIZES:
         x = (torch.randn(1, 14, 14, 64) * size).to(dtype)
