@@ -113,12 +113,17 @@ def check_qkv(q: Tensor, k: Tensor, v: Tensor) -> None:
         )
 
 
-def check_power(p: float) -> None:
-    """Raise a ValueError in one line unless p is a finite number of at least 1."""
+def check_power(p: float) -> float:
+    """p, a whole one as an int; raise in one line unless it is a finite number of at least 1.
+
+    A compiler takes an int for a constant, a float for a number that may change: there it would
+    start twice. Numbers beyond what a tensor takes as an int stay floats.
+    """
     if isinstance(p, bool) or not isinstance(p, (int, float)):
         raise TypeError(f"p must be a number of at least 1, not {shown(p)}; the paper uses p=3")
     if not 1 <= p <= sys.float_info.max:
         raise ValueError(f"p must be finite and at least 1, but is {shown(p)}; the paper uses p=3")
+    return int(p) if p == int(p) and p < 2**53 else float(p)
 
 
 def check_grid(grid: int | tuple[int, int] | None, why: str = "grid") -> tuple[int, int]:

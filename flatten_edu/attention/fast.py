@@ -250,8 +250,11 @@ def _focus(x: Tensor, p: float) -> Tensor:
         return x.new_ones(x.shape[0], 1)
     length = norm(x)
     if not _stays_in_range(length, x.shape[-1], p):
-        vanishing = p * math.log10(x.shape[-1]) > _DIGITS[x.dtype]
-        x *= (x.amax(-1, keepdim=True) if vanishing else length).reciprocal()
+        if p * math.log10(x.shape[-1]) > _DIGITS[x.dtype]:
+            # A quotient: the largest entry becomes 1, and not nearly 1, whose powers vanish.
+            x /= x.amax(-1, keepdim=True)
+        else:
+            x *= length.reciprocal()
     if p == int(p) and p != 3:
         x.copy_(power(x, p))
     else:

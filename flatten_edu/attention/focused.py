@@ -106,8 +106,7 @@ class Focused(Mechanism):
 
     def __init__(self, width: int, grid: int | Grid | None, p: float = 3):
         super().__init__()
-        check_power(p)
-        self.p = p
+        self.p = check_power(p)
         self.grid = check_grid(grid)
         tokens = self.grid[0] * self.grid[1]
         self.scale = nn.Parameter(torch.zeros(1, 1, width))

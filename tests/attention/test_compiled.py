@@ -40,6 +40,20 @@ def test_one_graph_serves_every_batch(backend, attention, training):
     assert counter.frame_count == 1
 
 
+def test_a_whole_power_is_kept_as_an_int():
+    assert isinstance(layer(p=3.0).mixer.mechanism.p, int)
+
+
+@LONG
+def test_a_whole_power_starts_the_compiler_once():
+    """A float would be taken for a number that may change, and inductor would start again."""
+    counter = CompileCounterWithBackend("inductor")
+    compiled = torch.compile(layer(p=3.0).eval(), fullgraph=True, dynamic=True, backend=counter)
+    with torch.no_grad():
+        compiled(torch.randn(2, 14, 14, 64))
+    assert counter.frame_count == 1
+
+
 @LONG
 @pytest.mark.parametrize("attention", ["softmax", "focused"])
 @pytest.mark.parametrize("backend", ["eager", "inductor"])

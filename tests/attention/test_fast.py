@@ -117,6 +117,17 @@ def test_float32_is_as_exact_as_the_readable_form(p, calls):
     assert len(calls) == len(SIZES)
 
 
+@pytest.mark.parametrize("p", [1000, 1e6, 1e10, 2**100])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_a_huge_power_leaves_the_largest_entries(dtype, p):
+    module = make(64, 4, grid=(14, 14), dtype=dtype, p=p)
+    fast, readable = both(module, torch.randn(2, 14, 14, 64, dtype=dtype))
+    assert fast.isfinite().all() and readable.isfinite().all()
+    assert error(fast, readable) <= (1e-6 if dtype == torch.float32 else 1e-12)
+    module.train()(torch.randn(2, 14, 14, 64, dtype=dtype)).sum().backward()
+    assert all(weight.grad.isfinite().all() for weight in module.parameters())
+
+
 @pytest.mark.parametrize("p", [1, 3, 8, 32])
 @pytest.mark.parametrize("kind", ["zeros", "one-hot", "negative", "large"])
 def test_degenerate_input_agrees(kind, p):
