@@ -42,7 +42,7 @@ lint: $(STAMP)
 unit: $(STAMP)
 	$(PYTEST) -n $(WORKERS) -m "not browser and not notebook and not slow and not long"
 
-test: lint  ## every test: units, notebooks, browser
+test: lint  ## units, notebooks, browser
 	$(PYTEST) -n $(WORKERS) -m "not browser and not long"
 	$(PYTEST) -m "browser and not long"
 

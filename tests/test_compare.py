@@ -213,7 +213,10 @@ def settings_in(folder: Path) -> dict:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("stop", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("stop", "code"),
+    [(signal.SIGKILL, -9), pytest.param(signal.SIGINT, 130, marks=pytest.mark.long)],
+)
 def test_a_command_that_is_stopped_in_the_middle_goes_on(stop, code, tmp_path):
     (tmp_path / "my_attention.py").write_text(MINE)
     words = "compare --task recall --option tokens=16 --seeds 2 --arms my_attention:mine,none"

@@ -27,7 +27,10 @@ def torchrun(call: list[str], folder) -> subprocess.CompletedProcess:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("dtype", "within"), [("float32", 1e-4), ("float64", 1e-10)])
+@pytest.mark.parametrize(
+    ("dtype", "within"),
+    [pytest.param("float32", 1e-4, marks=pytest.mark.long), ("float64", 1e-10)],
+)
 def test_two_processes_have_the_losses_of_one_at_each_of_50_steps(dtype, within, tmp_path):
     # Some labels count nowhere, and the processes' shares hold different numbers of them. In
     # float64 only the order of sums differs: what is shared out, averaged and clipped is the same.

@@ -138,7 +138,7 @@ def test_blocks_that_are_computed_twice_give_the_same_bits(few):
     assert not saving.model.blocks[0].checkpointing
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_translated_models_learn_the_same_on_images_of_any_size(few):
     # Two sizes in one Python: a compiler that makes them one variable fails at the second.
     for size in (8, 16):

@@ -154,7 +154,9 @@ def start(words: str, folder) -> subprocess.Popen:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("extra", ["", FULL], ids=["plain", "full"])
+@pytest.mark.parametrize(
+    "extra", [pytest.param("", id="plain", marks=pytest.mark.long), pytest.param(FULL, id="full")]
+)
 def test_a_run_that_is_terminated_writes_its_state_and_goes_on(extra, tmp_path):
     call = f"train --model deit_nano --data digits {WORDS} {extra} --epochs 12"
     process = start(f"{call} --output run", tmp_path)

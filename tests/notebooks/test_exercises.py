@@ -152,9 +152,11 @@ def chapter():
                 patch.setattr(timing, "_SECONDS", 0)
                 patch.setattr(comparison, "compare", kept_runs)
                 patch.setenv("FLATTEN_EDU_FAST", "1")
+                asks = ["exercise" in cell.metadata.get("tags", []) for cell in cells]
+                last = len(asks) - asks[::-1].index(True)
                 exercises = []
-                for cell in cells:
-                    if "exercise" in cell.metadata.get("tags", []):
+                for cell, is_exercise in zip(cells[:last], asks, strict=False):
+                    if is_exercise:
                         exercises.append(cell.source)
                     elif cell.cell_type == "code" and not left_out(cell, stem):
                         exec(cell.source, names)
