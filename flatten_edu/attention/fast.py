@@ -6,15 +6,16 @@ The definition is `TokenMixer.forward` with `Focused`, equations (4) to (6) and 
 the tests hold the two together. Nothing is kept from call to call, so nothing can be out of date.
 
 Most of the time beside the matrix products goes into memory that is touched for the first time.
-So a few samples at a time share one room for queries, keys and values, and every step is written
-over the last; each head is a strided view; the heads' products are added to what the convolution
-gave. The room is one piece: allocators keep what is as large as what they gave before.
+So a few samples at a time, or a long map block by block, share one room for keys and then queries,
+and every step is written over the last; each head is a strided view; the heads' products are added
+to what the convolution gave.
 
 A query's factor of f_p stands in numerator and denominator: it is taken out of both, and only the
 1e-6 that the published module adds to the denominator is divided by it.
 """
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -34,8 +35,11 @@ if TYPE_CHECKING:
 _PLAIN = (Tensor, nn.Parameter)
 # How many powers of ten below 1 a number may lie, and keep its digits.
 _DIGITS = {torch.float32: 30, torch.float64: 300}
-# Numbers of the queries of samples that are computed together: two megabytes in float32.
+# Numbers of the queries of samples that are computed together, and of a block of them: two
+# megabytes and one in float32. A block of fewer tokens than SHORTEST makes slow products.
 TOGETHER = 2**19
+BLOCK = 2**18
+SHORTEST = 512
 
 
 def fits(mixer: "TokenMixer", *given: Tensor | None) -> bool:
@@ -108,26 +112,13 @@ def attend(
     module: "SelfAttention", tokens: Tensor, context: Tensor, grid: Grid, keys: Grid
 ) -> Tensor:
     """`SelfAttention.attend`: tokens b n c, context b m c -> b n c, with the projections."""
-    samples, mechanism = together(tokens, context), module.mixer.mechanism
     output = torch.empty_like(tokens, memory_format=torch.contiguous_format)
     # The biases of queries and keys are added where they are read next.
     bias_k = None if module.kv.bias is None else module.kv.bias.chunk(2)[0]
-    scaling = scaling_of(mechanism, keys, context.shape[1], module.q.bias, bias_k)  # pyright: ignore[reportArgumentType]
-    if samples >= output.shape[0]:
-        _attend(module, tokens, context, grid, keys, scaling, output)
-        return output
-    parts = (tensor.split(samples) for tensor in (tokens, context, output))
-    for x, asked, out in zip(*parts, strict=True):
+    scaling = scaling_of(module.mixer.mechanism, keys, context.shape[1], module.q.bias, bias_k)  # pyright: ignore[reportArgumentType]
+    for x, asked, out in together(tokens, context, output):
         _attend(module, x, asked, grid, keys, scaling, out)
     return output
-
-
-def together(*tokens: Tensor) -> int:
-    """How many samples are computed together: on a CPU as many as are good for its caches."""
-    if not tokens[0].is_cpu:
-        return tokens[0].shape[0]
-    largest = max(t.shape[1] * t.shape[2] for t in tokens)
-    return max(1, TOGETHER // max(1, largest))
 
 
 def _attend(
@@ -139,72 +130,125 @@ def _attend(
     scaling: "Scaling",
     output: Tensor,
 ) -> None:
-    kv, proj, (b, n, c), m = module.kv, module.proj, x.shape, context.shape[1]
+    kv, proj, (b, m, c) = module.kv, module.proj, context.shape
     weight_k, weight_v = kv.weight.chunk(2)
     bias_v = None if kv.bias is None else kv.bias.chunk(2)[1]
-    tokens, asked = x.flatten(0, 1), context.flatten(0, 1)
-    room = x.new_empty(b * (n + 2 * m), c)
-    q, k, v = room.split_with_sizes((b * n, b * m, b * m))
-    project(tokens, module.q.weight, None, q)
-    project(asked, weight_k, None, k)
-    project(asked, weight_v, bias_v, v)
-    rows, v = room[: b * (n + m)], v.view(b, m, c)
-    mixed = mix_over(module.mixer, rows, n, v, grid, keys, scaling)  # pyright: ignore[reportArgumentType]
-    project(mixed.flatten(0, 1), proj.weight, proj.bias, output.view(b * n, c))
+    # To a projection several samples are one list of tokens, which cannot be cut into blocks.
+    n_block, m_block = (t.shape[1] if b > 1 else block_length(t) for t in (x, context))
+    room = x.new_empty(b * max(n_block, m_block), c)
+    memory, v = Memory(module.mixer, m, scaling), x.new_empty(b, m, c)  # pyright: ignore[reportArgumentType]
+    for asked, values, of_k in blocks(m_block, context, v, scaling.of_k):
+        features = project(asked, weight_k, None, room)
+        project(asked, weight_v, bias_v, values.flatten(0, 1))
+        memory.add(features, of_k, values, out=features)
+    mixed = memory.local(v, x, grid, keys)
+    for tokens, rows, out in blocks(n_block, x, mixed, output):
+        features = project(tokens, module.q.weight, None, room)
+        memory.answer(features, rows, out=features)
+        project(rows, proj.weight, proj.bias, out.flatten(0, 1))
 
 
-def project(tokens: Tensor, weight: Tensor, bias: Tensor | None, out: Tensor) -> None:
-    """A linear layer on tokens n c, written to `out`. Without a bias it is a tenth faster."""
+def project(tokens: Tensor, weight: Tensor, bias: Tensor | None, room: Tensor) -> Tensor:
+    """A linear layer on tokens b n c, written to the first rows of a room, as b n c.
+
+    Without a bias it is a tenth faster.
+    """
+    rows = tokens.flatten(0, 1)
+    out = room[: len(rows)]
     if bias is None:
-        torch.mm(tokens, weight.mT, out=out)
+        torch.mm(rows, weight.mT, out=out)
     else:
-        torch.addmm(bias, tokens, weight.mT, out=out)
+        torch.addmm(bias, rows, weight.mT, out=out)
+    return out.view(tokens.shape)
 
 
 def mix(mixer: "TokenMixer", q: Tensor, k: Tensor, v: Tensor, grid: Grid, keys: Grid) -> Tensor:
     """q b n c, k and v b m c -> b n c, as `TokenMixer.forward`."""
-    rows = torch.cat((q.flatten(0, 1), k.flatten(0, 1)))
     scaling = scaling_of(mixer.mechanism, keys, k.shape[1])  # pyright: ignore[reportArgumentType]
-    return mix_over(mixer, rows, q.shape[1], v, grid, keys, scaling)
-
-
-def mix_over(
-    mixer: "TokenMixer",
-    rows: Tensor,
-    n: int,
-    v: Tensor,
-    grid: Grid,
-    keys: Grid,
-    scaling: "Scaling",
-) -> Tensor:
-    """The same for queries and keys in one piece, (b n + b m) c, which is written over."""
-    mechanism: Focused = mixer.mechanism  # pyright: ignore[reportAssignmentType]
-    branch, heads, (b, m, c) = mixer.depthwise, mixer.heads, v.shape
-    sizes = b * n, b * m
-    q, k = rows[: b * n].view(b, n, c), rows[b * n :].view(b, m, c)
-
-    torch.addcmul(scaling.of_q, q, scaling.inverse, out=q)
-    torch.addcmul(scaling.of_k, k, scaling.inverse, out=k)
-    torch.maximum(rows, scaling.least, out=rows)
-    q_factor, k_factor = _focus(rows, mechanism.p).split_with_sizes(sizes)
-    k *= k_factor.view(b, m, 1).div_(m)
-    mean_key = k.sum(1, keepdim=True)
-    pairs = zip(k.chunk(heads, -1), v.chunk(heads, -1), strict=True)
-    memories = [torch.bmm(k_h.mT, v_h) for k_h, v_h in pairs]
-
-    # The keys are used up: what was theirs takes the products with the mean key.
-    products = torch.mul(q, mean_key, out=k if k.shape == q.shape else None)
-    denominator = products.unflatten(-1, (heads, -1)).sum(-1, keepdim=True)
-    denominator.add_(q_factor.reciprocal_().view(b, n, 1, 1), alpha=mechanism.eps)
-    # A product takes half the time of a quotient.
-    q.unflatten(-1, (heads, -1)).mul_(denominator.reciprocal_())
-
-    mixed = torch.empty_like(q) if branch is None else mixer.local(v, grid, keys)
-    beta = 0 if branch is None else 1
-    parts = zip(mixed.chunk(heads, -1), q.chunk(heads, -1), memories, strict=True)
-    for mixed_h, q_h, memory in parts:
-        mixed_h.baddbmm_(q_h, memory, beta=beta)
+    memory = Memory(mixer, k.shape[1], scaling)
+    for k_part, v_part, of_k in blocks(block_length(k), k, v, scaling.of_k):
+        memory.add(k_part, of_k, v_part, out=torch.empty_like(k_part))
+    mixed = memory.local(v, q, grid, keys)
+    for q_part, rows in blocks(block_length(q), q, mixed):
+        memory.answer(q_part, rows, out=torch.empty_like(q_part))
     return mixed
+
+
+def together(*tokens: Tensor) -> Iterable[tuple[Tensor, ...]]:
+    """Tensors of b samples in groups: on a CPU as many as are good for its caches."""
+    largest = max(t.shape[1] * t.shape[2] for t in tokens)
+    samples = max(1, TOGETHER // max(1, largest))
+    if not tokens[0].is_cpu or samples >= tokens[0].shape[0]:
+        return [tokens]
+    return zip(*(t.split(samples) for t in tokens), strict=True)
+
+
+def block_length(tokens: Tensor) -> int:
+    """How many tokens of each sample, b n c, make a block: on a CPU equal parts."""
+    (b, n, c), longest = tokens.shape, tokens.shape[1]
+    if tokens.is_cpu:
+        longest = max(SHORTEST, BLOCK // max(1, b * c))
+    return max(1, math.ceil(n / math.ceil(n / longest))) if n > longest else n
+
+
+def blocks(length: int, *tensors: Tensor) -> Iterable[tuple[Tensor, ...]]:
+    """Tensors of n tokens, ... n c, block by block."""
+    if length >= tensors[0].shape[1]:
+        return [tensors]
+    return zip(*(t.split(length, 1) for t in tensors), strict=True)
+
+
+class Memory:
+    """What the keys leave behind: K^T V / m of each head, and their mean."""
+
+    def __init__(self, mixer: "TokenMixer", m: int, scaling: "Scaling"):
+        self.mixer, self.m, self.scaling = mixer, m, scaling
+        self.mechanism: Focused = mixer.mechanism  # pyright: ignore[reportAttributeAccessIssue]
+        self.mean: Tensor | None = None  # b 1 c
+        self.products: list[Tensor] = []  # h times b d d
+
+    def add(self, k: Tensor, of_k: Tensor, v: Tensor, out: Tensor) -> None:
+        """Keys without their bias and values, b m c; what becomes of the keys is left in `out`."""
+        factor = self.features(k, of_k, out)
+        out *= factor.div_(self.m)
+        pairs = zip(self.per_head(out), self.per_head(v), strict=True)
+        if self.mean is None:
+            self.mean = out.sum(1, keepdim=True)
+            self.products = [torch.bmm(k_h.mT, v_h) for k_h, v_h in pairs]
+        else:
+            self.mean += out.sum(1, keepdim=True)
+            for product, (k_h, v_h) in zip(self.products, pairs, strict=True):
+                product.baddbmm_(k_h.mT, v_h)
+
+    def local(self, v: Tensor, q: Tensor, grid: Grid, keys: Grid) -> Tensor:
+        """What the branch makes of all values, b n c, or room for what `answer` gives."""
+        if self.mixer.depthwise is None:
+            return torch.empty_like(q, memory_format=torch.contiguous_format)
+        return self.mixer.local(v, grid, keys)
+
+    def answer(self, q: Tensor, mixed: Tensor, out: Tensor) -> None:
+        """Adds what queries b n c without their bias get, to what `local` gave for them."""
+        assert self.mean is not None
+        factor, heads = self.features(q, self.scaling.of_q, out), self.mixer.heads
+        products = (out * self.mean).unflatten(-1, (heads, -1))
+        denominator = products.sum(-1, keepdim=True)
+        denominator.add_(factor.reciprocal_().unsqueeze(-1), alpha=self.mechanism.eps)
+        # A product takes half the time of a quotient.
+        out.unflatten(-1, (heads, -1)).mul_(denominator.reciprocal_())
+        beta = 0 if self.mixer.depthwise is None else 1
+        parts = zip(self.per_head(mixed), self.per_head(out), self.products, strict=True)
+        for mixed_h, q_h, product in parts:
+            mixed_h.baddbmm_(q_h, product, beta=beta)
+
+    def features(self, x: Tensor, of_x: Tensor, out: Tensor) -> Tensor:
+        """Writes u ** p to `out`, b n c, and gives the factor of each row, b n 1."""
+        torch.addcmul(of_x, x, self.scaling.inverse, out=out)
+        torch.maximum(out, self.scaling.least, out=out)
+        return _focus(out, self.mechanism.p)
+
+    def per_head(self, x: Tensor) -> tuple[Tensor, ...]:
+        """b n (h d) -> h times b n d."""
+        return x.chunk(self.mixer.heads, -1)
 
 
 class Scaling(NamedTuple):
@@ -239,7 +283,7 @@ def scaling_of(
 
 
 def _focus(x: Tensor, p: float) -> Tensor:
-    """Writes u ** p over y, n c, and gives |y| / |u ** p|, n 1: multiplied, they are f_p(y).
+    """Writes u ** p over y, b n c, and gives |y| / |u ** p|, b n 1: multiplied, they are f_p(y).
 
     u is y itself where its powers stay in range. Else it is y divided by a number of its row, which
     f_p, being homogeneous, does not see: the norm, which is needed anyway, or the largest entry
@@ -247,7 +291,7 @@ def _focus(x: Tensor, p: float) -> Tensor:
     c ** -0.5 then).
     """
     if p == 1:
-        return x.new_ones(x.shape[0], 1)
+        return x.new_ones(*x.shape[:-1], 1)
     length = norm(x)
     if not _stays_in_range(length, x.shape[-1], p):
         if p * math.log10(x.shape[-1]) > _DIGITS[x.dtype]:

@@ -24,10 +24,8 @@ CALLS = []
 @pytest.fixture(autouse=True)
 def calls(monkeypatch):
     """The calls of the form without gradients."""
-    mix = fast.mix_over
-    monkeypatch.setattr(
-        fast, "mix_over", lambda *args, **how: CALLS.append("a call") or mix(*args, **how)
-    )
+    memory = fast.Memory
+    monkeypatch.setattr(fast, "Memory", lambda *args: CALLS.append("a call") or memory(*args))
     CALLS.clear()
     return CALLS
 
@@ -170,6 +168,33 @@ def test_samples_may_be_computed_in_groups(together, calls, monkeypatch):
     assert error(*both(module, x, expected=groups)) <= 1e-12
     assert error(*both(module, x, context, expected=groups)) <= 1e-12
     assert error(*both(module, context, x, expected=groups)) <= 1e-12
+
+
+@pytest.mark.parametrize("shortest", [1, 5, 7, 23, 24])
+@pytest.mark.parametrize("branch", [True, False])
+def test_a_long_map_may_be_computed_in_blocks(shortest, branch, monkeypatch):
+    monkeypatch.setattr(fast, "TOGETHER", 1)
+    monkeypatch.setattr(fast, "BLOCK", 1)
+    monkeypatch.setattr(fast, "SHORTEST", shortest)
+    module = make(depthwise=branch)
+    x = torch.randn(2, 6, 4, 16, dtype=torch.float64)
+    context = torch.randn(2, 3, 2, 16, dtype=torch.float64)
+    assert error(*both(module, x, expected=2)) <= 1e-12
+    assert error(*both(module, x, context, expected=2)) <= 1e-12
+    assert error(*both(module, context, x, expected=2)) <= 1e-12
+    q, k, v = torch.randn(3, 2, 24, 16, dtype=torch.float64)
+    assert error(*both(module.mixer, q, k, v, (6, 4))) <= 1e-12
+
+
+@given(n=st.integers(0, 5000), b=st.integers(0, 4), c=st.sampled_from([1, 16, 128, 2048]))
+def test_blocks_are_long_nearly_equal_and_hold_all_tokens(n, b, c):
+    tokens = torch.arange(n).expand(b, n).unsqueeze(-1).expand(b, n, c)
+    parts = [part for (part,) in fast.blocks(fast.block_length(tokens), tokens)]
+    assert torch.equal(torch.cat(parts, 1), tokens)
+    lengths = [part.shape[1] for part in parts]
+    assert max(lengths) - min(lengths) < len(lengths)
+    assert len(parts) == 1 or max(lengths) * b * c <= max(fast.BLOCK, fast.SHORTEST * b * c)
+    assert len(parts) == 1 or min(lengths) >= fast.SHORTEST // 2
 
 
 def test_a_group_takes_little_memory_beside_the_output():
