@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_no_name_holds_an_address_of_memory():
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300).stdout
