@@ -6,9 +6,9 @@ The definition is `TokenMixer.forward` with `Focused`, equations (4) to (6) and 
 the tests hold the two together. Nothing is kept from call to call, so nothing can be out of date.
 
 Most of the time beside the matrix products goes into memory that is touched for the first time.
-So a few samples at a time, or a long map block by block, share one room for keys and then queries,
-and every step is written over the last; each head is a strided view; the heads' products are added
-to what the convolution gave.
+So a few samples at a time share one room for queries and keys, or a long map block by block first
+for its keys, then for its queries; every step is written over the last; each head is a strided
+view; the heads' products are added to what the convolution gave.
 
 A query's factor of f_p stands in numerator and denominator: it is taken out of both, and only the
 1e-6 that the published module adds to the denominator is divided by it.
@@ -35,10 +35,9 @@ if TYPE_CHECKING:
 _PLAIN = (Tensor, nn.Parameter)
 # How many powers of ten below 1 a number may lie, and keep its digits.
 _DIGITS = {torch.float32: 30, torch.float64: 300}
-# Numbers of the queries of samples that are computed together, and of a block of them: two
-# megabytes and one in float32. A block of fewer tokens than SHORTEST makes slow products.
+# Numbers of the queries that are computed together: two megabytes in float32. A block of fewer
+# tokens than SHORTEST makes slow products.
 TOGETHER = 2**19
-BLOCK = 2**18
 SHORTEST = 512
 
 
@@ -130,22 +129,36 @@ def _attend(
     scaling: "Scaling",
     output: Tensor,
 ) -> None:
-    kv, proj, (b, m, c) = module.kv, module.proj, context.shape
+    kv, proj, (b, n, c), m = module.kv, module.proj, x.shape, context.shape[1]
     weight_k, weight_v = kv.weight.chunk(2)
     bias_v = None if kv.bias is None else kv.bias.chunk(2)[1]
+    memory, v = Memory(module.mixer, m, scaling), x.new_empty(b, m, c)  # pyright: ignore[reportArgumentType]
     # To a projection several samples are one list of tokens, which cannot be cut into blocks.
     n_block, m_block = (t.shape[1] if b > 1 else block_length(t) for t in (x, context))
-    room = x.new_empty(b * max(n_block, m_block), c)
-    memory, v = Memory(module.mixer, m, scaling), x.new_empty(b, m, c)  # pyright: ignore[reportArgumentType]
+    if (n_block, m_block) == (n, m):
+        # Short maps cost calls more than memory: queries and keys take most steps together.
+        room, sizes = x.new_empty(b * (n + m), c), (b * n, b * m)
+        rows_q, rows_k = room.split_with_sizes(sizes)
+        q = memory.scale(project(x, module.q.weight, None, rows_q), scaling.of_q)
+        k = memory.scale(project(context, weight_k, None, rows_k), scaling.of_k)
+        q_factor, k_factor = memory.focus(room).split_with_sizes(sizes)
+        project(context, weight_v, bias_v, v.flatten(0, 1))
+        memory.add(k, k_factor.view(b, m, 1), v)
+        mixed = memory.local(v, x, grid, keys)
+        # The keys are used up: what was theirs is room for what has their shape.
+        memory.answer(q, q_factor.view(b, n, 1), mixed, k if m == n else None)
+        project(mixed, proj.weight, proj.bias, output.flatten(0, 1))
+        return
+    room = x.new_empty(max(n_block, m_block), c)
     for asked, values, of_k in blocks(m_block, context, v, scaling.of_k):
-        features = project(asked, weight_k, None, room)
-        project(asked, weight_v, bias_v, values.flatten(0, 1))
-        memory.add(features, of_k, values, out=features)
+        k = memory.scale(project(asked, weight_k, None, room), of_k)
+        project(asked, weight_v, bias_v, values[0])
+        memory.add(k, memory.focus(k), values)
     mixed = memory.local(v, x, grid, keys)
     for tokens, rows, out in blocks(n_block, x, mixed, output):
-        features = project(tokens, module.q.weight, None, room)
-        memory.answer(features, rows, out=features)
-        project(rows, proj.weight, proj.bias, out.flatten(0, 1))
+        q = memory.scale(project(tokens, module.q.weight, None, room), scaling.of_q)
+        memory.answer(q, memory.focus(q), rows)
+        project(rows, proj.weight, proj.bias, out[0])
 
 
 def project(tokens: Tensor, weight: Tensor, bias: Tensor | None, room: Tensor) -> Tensor:
@@ -167,10 +180,12 @@ def mix(mixer: "TokenMixer", q: Tensor, k: Tensor, v: Tensor, grid: Grid, keys: 
     scaling = scaling_of(mixer.mechanism, keys, k.shape[1])  # pyright: ignore[reportArgumentType]
     memory = Memory(mixer, k.shape[1], scaling)
     for k_part, v_part, of_k in blocks(block_length(k), k, v, scaling.of_k):
-        memory.add(k_part, of_k, v_part, out=torch.empty_like(k_part))
+        scaled = memory.scale(k_part, of_k, out=torch.empty_like(k_part))
+        memory.add(scaled, memory.focus(scaled), v_part)
     mixed = memory.local(v, q, grid, keys)
     for q_part, rows in blocks(block_length(q), q, mixed):
-        memory.answer(q_part, rows, out=torch.empty_like(q_part))
+        scaled = memory.scale(q_part, scaling.of_q, out=torch.empty_like(q_part))
+        memory.answer(scaled, memory.focus(scaled), rows)
     return mixed
 
 
@@ -187,7 +202,7 @@ def block_length(tokens: Tensor) -> int:
     """How many tokens of each sample, b n c, make a block: on a CPU equal parts."""
     (b, n, c), longest = tokens.shape, tokens.shape[1]
     if tokens.is_cpu:
-        longest = max(SHORTEST, BLOCK // max(1, b * c))
+        longest = max(SHORTEST, TOGETHER // max(1, b * c))
     return max(1, math.ceil(n / math.ceil(n / longest))) if n > longest else n
 
 
@@ -207,16 +222,24 @@ class Memory:
         self.mean: Tensor | None = None  # b 1 c
         self.products: list[Tensor] = []  # h times b d d
 
-    def add(self, k: Tensor, of_k: Tensor, v: Tensor, out: Tensor) -> None:
-        """Keys without their bias and values, b m c; what becomes of the keys is left in `out`."""
-        factor = self.features(k, of_k, out)
-        out *= factor.div_(self.m)
-        pairs = zip(self.per_head(out), self.per_head(v), strict=True)
+    def scale(self, x: Tensor, of_x: Tensor, out: Tensor | None = None) -> Tensor:
+        """Queries or keys without their bias, ... c, made ready for `focus`; written over."""
+        return torch.addcmul(of_x, x, self.scaling.inverse, out=x if out is None else out)
+
+    def focus(self, x: Tensor) -> Tensor:
+        """Writes u ** p over what `scale` gave, ... c, and gives the factor of each row, ... 1."""
+        torch.maximum(x, self.scaling.least, out=x)
+        return _focus(x, self.mechanism.p)
+
+    def add(self, k: Tensor, factor: Tensor, v: Tensor) -> None:
+        """Focused keys, which are written over, with their factors, and values: b m c."""
+        k *= factor.div_(self.m)
+        pairs = zip(self.per_head(k), self.per_head(v), strict=True)
         if self.mean is None:
-            self.mean = out.sum(1, keepdim=True)
+            self.mean = k.sum(1, keepdim=True)
             self.products = [torch.bmm(k_h.mT, v_h) for k_h, v_h in pairs]
         else:
-            self.mean += out.sum(1, keepdim=True)
+            self.mean += k.sum(1, keepdim=True)
             for product, (k_h, v_h) in zip(self.products, pairs, strict=True):
                 product.baddbmm_(k_h.mT, v_h)
 
@@ -226,25 +249,19 @@ class Memory:
             return torch.empty_like(q, memory_format=torch.contiguous_format)
         return self.mixer.local(v, grid, keys)
 
-    def answer(self, q: Tensor, mixed: Tensor, out: Tensor) -> None:
-        """Adds what queries b n c without their bias get, to what `local` gave for them."""
+    def answer(self, q: Tensor, factor: Tensor, mixed: Tensor, room: Tensor | None = None) -> None:
+        """Adds what focused queries b n c, which are written over, get to what `local` gave."""
         assert self.mean is not None
-        factor, heads = self.features(q, self.scaling.of_q, out), self.mixer.heads
-        products = (out * self.mean).unflatten(-1, (heads, -1))
-        denominator = products.sum(-1, keepdim=True)
+        heads = self.mixer.heads
+        products = torch.mul(q, self.mean, out=room)
+        denominator = products.unflatten(-1, (heads, -1)).sum(-1, keepdim=True)
         denominator.add_(factor.reciprocal_().unsqueeze(-1), alpha=self.mechanism.eps)
         # A product takes half the time of a quotient.
-        out.unflatten(-1, (heads, -1)).mul_(denominator.reciprocal_())
+        q.unflatten(-1, (heads, -1)).mul_(denominator.reciprocal_())
         beta = 0 if self.mixer.depthwise is None else 1
-        parts = zip(self.per_head(mixed), self.per_head(out), self.products, strict=True)
+        parts = zip(self.per_head(mixed), self.per_head(q), self.products, strict=True)
         for mixed_h, q_h, product in parts:
             mixed_h.baddbmm_(q_h, product, beta=beta)
-
-    def features(self, x: Tensor, of_x: Tensor, out: Tensor) -> Tensor:
-        """Writes u ** p to `out`, b n c, and gives the factor of each row, b n 1."""
-        torch.addcmul(of_x, x, self.scaling.inverse, out=out)
-        torch.maximum(out, self.scaling.least, out=out)
-        return _focus(out, self.mechanism.p)
 
     def per_head(self, x: Tensor) -> tuple[Tensor, ...]:
         """b n (h d) -> h times b n d."""
@@ -283,7 +300,7 @@ def scaling_of(
 
 
 def _focus(x: Tensor, p: float) -> Tensor:
-    """Writes u ** p over y, b n c, and gives |y| / |u ** p|, b n 1: multiplied, they are f_p(y).
+    """Writes u ** p over y, ... c, and gives |y| / |u ** p|, ... 1: multiplied, they are f_p(y).
 
     u is y itself where its powers stay in range. Else it is y divided by a number of its row, which
     f_p, being homogeneous, does not see: the norm, which is needed anyway, or the largest entry

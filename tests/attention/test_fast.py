@@ -174,7 +174,6 @@ def test_samples_may_be_computed_in_groups(together, calls, monkeypatch):
 @pytest.mark.parametrize("branch", [True, False])
 def test_a_long_map_may_be_computed_in_blocks(shortest, branch, monkeypatch):
     monkeypatch.setattr(fast, "TOGETHER", 1)
-    monkeypatch.setattr(fast, "BLOCK", 1)
     monkeypatch.setattr(fast, "SHORTEST", shortest)
     module = make(depthwise=branch)
     x = torch.randn(2, 6, 4, 16, dtype=torch.float64)
@@ -193,7 +192,7 @@ def test_blocks_are_long_nearly_equal_and_hold_all_tokens(n, b, c):
     assert torch.equal(torch.cat(parts, 1), tokens)
     lengths = [part.shape[1] for part in parts]
     assert max(lengths) - min(lengths) < len(lengths)
-    assert len(parts) == 1 or max(lengths) * b * c <= max(fast.BLOCK, fast.SHORTEST * b * c)
+    assert len(parts) == 1 or max(lengths) * b * c <= max(fast.TOGETHER, fast.SHORTEST * b * c)
     assert len(parts) == 1 or min(lengths) >= fast.SHORTEST // 2
 
 
