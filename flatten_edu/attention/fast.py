@@ -8,7 +8,8 @@ the tests hold the two together. Nothing is kept from call to call, so nothing c
 Most of the time beside the matrix products goes into memory that is touched for the first time.
 So a few samples at a time share one room for queries and keys, or a long map block by block first
 for its keys, then for its queries; every step is written over the last; each head is a strided
-view; the heads' products are added to what the convolution gave.
+view; the heads' products are added to what the convolution gave. A view by einops takes five times
+as long as torch's own, which short maps would feel: here torch's stand.
 
 A query's factor of f_p stands in numerator and denominator: it is taken out of both, and only the
 1e-6 that the published module adds to the denominator is divided by it.
@@ -113,14 +114,23 @@ def attend(
     """`SelfAttention.attend`: tokens b n c, context b m c -> b n c, with the projections."""
     output = torch.empty_like(tokens, memory_format=torch.contiguous_format)
     # The biases of queries and keys are added where they are read next.
-    bias_k = None if module.kv.bias is None else module.kv.bias.chunk(2)[0]
+    (_, bias_k), _ = halves(module.kv)  # pyright: ignore[reportArgumentType]
     scaling = scaling_of(module.mixer.mechanism, keys, context.shape[1], module.q.bias, bias_k)  # pyright: ignore[reportArgumentType]
     for x, asked, out in together(tokens, context, output):
-        _attend(module, x, asked, grid, keys, scaling, out)
+        short = all(block_length(t) == t.shape[1] for t in (x, asked))
+        (_attend_at_once if short else _attend_in_blocks)(
+            module, x, asked, grid, keys, scaling, out
+        )
     return output
 
 
-def _attend(
+def halves(kv: nn.Linear) -> tuple[tuple[Tensor, Tensor | None], ...]:
+    """Weight and bias of the keys, then of the values, of a projection to both."""
+    biases = (None, None) if kv.bias is None else kv.bias.chunk(2)
+    return tuple(zip(kv.weight.chunk(2), biases, strict=True))
+
+
+def _attend_at_once(
     module: "SelfAttention",
     x: Tensor,
     context: Tensor,
@@ -129,36 +139,47 @@ def _attend(
     scaling: "Scaling",
     output: Tensor,
 ) -> None:
-    kv, proj, (b, n, c), m = module.kv, module.proj, x.shape, context.shape[1]
-    weight_k, weight_v = kv.weight.chunk(2)
-    bias_v = None if kv.bias is None else kv.bias.chunk(2)[1]
+    # Short maps cost calls more than memory: queries and keys take most steps together.
+    (b, n, c), m = x.shape, context.shape[1]
+    (weight_k, _), (weight_v, bias_v) = halves(module.kv)  # pyright: ignore[reportArgumentType]
     memory, v = Memory(module.mixer, m, scaling), x.new_empty(b, m, c)  # pyright: ignore[reportArgumentType]
-    # To a projection several samples are one list of tokens, which cannot be cut into blocks.
-    n_block, m_block = (t.shape[1] if b > 1 else block_length(t) for t in (x, context))
-    if (n_block, m_block) == (n, m):
-        # Short maps cost calls more than memory: queries and keys take most steps together.
-        room, sizes = x.new_empty(b * (n + m), c), (b * n, b * m)
-        rows_q, rows_k = room.split_with_sizes(sizes)
-        q = memory.scale(project(x, module.q.weight, None, rows_q), scaling.of_q)
-        k = memory.scale(project(context, weight_k, None, rows_k), scaling.of_k)
-        q_factor, k_factor = memory.focus(room).split_with_sizes(sizes)
-        project(context, weight_v, bias_v, v.flatten(0, 1))
-        memory.add(k, k_factor.view(b, m, 1), v)
-        mixed = memory.local(v, x, grid, keys)
-        # The keys are used up: what was theirs is room for what has their shape.
-        memory.answer(q, q_factor.view(b, n, 1), mixed, k if m == n else None)
-        project(mixed, proj.weight, proj.bias, output.flatten(0, 1))
-        return
-    room = x.new_empty(max(n_block, m_block), c)
-    for asked, values, of_k in blocks(m_block, context, v, scaling.of_k):
+    room, sizes = x.new_empty(b * (n + m), c), (b * n, b * m)
+    rows_q, rows_k = room.split_with_sizes(sizes)
+    q = memory.scale(project(x, module.q.weight, None, rows_q), scaling.of_q)
+    k = memory.scale(project(context, weight_k, None, rows_k), scaling.of_k)
+    q_factor, k_factor = memory.focus(room).split_with_sizes(sizes)
+    project(context, weight_v, bias_v, v.flatten(0, 1))
+    memory.add(k, k_factor.view(b, m, 1), v)
+    mixed = memory.local(v, x, grid, keys)
+    # The keys are used up: what was theirs is room for what has their shape.
+    memory.answer(q, q_factor.view(b, n, 1), mixed, k if m == n else None)
+    project(mixed, module.proj.weight, module.proj.bias, output.flatten(0, 1))
+
+
+def _attend_in_blocks(
+    module: "SelfAttention",
+    x: Tensor,
+    context: Tensor,
+    grid: Grid,
+    keys: Grid,
+    scaling: "Scaling",
+    output: Tensor,
+) -> None:
+    # One sample, as what is computed together is no longer than a block: its blocks are views.
+    (b, _, c), m = x.shape, context.shape[1]
+    (weight_k, _), (weight_v, bias_v) = halves(module.kv)  # pyright: ignore[reportArgumentType]
+    memory, v = Memory(module.mixer, m, scaling), x.new_empty(b, m, c)  # pyright: ignore[reportArgumentType]
+    n_block, m_block = block_length(x), block_length(context)
+    room = x.new_empty(b * max(n_block, m_block), c)
+    for asked, values, of_k in parts(m_block, 1, context, v, scaling.of_k):
         k = memory.scale(project(asked, weight_k, None, room), of_k)
-        project(asked, weight_v, bias_v, values[0])
+        project(asked, weight_v, bias_v, values.flatten(0, 1))
         memory.add(k, memory.focus(k), values)
     mixed = memory.local(v, x, grid, keys)
-    for tokens, rows, out in blocks(n_block, x, mixed, output):
+    for tokens, rows, out in parts(n_block, 1, x, mixed, output):
         q = memory.scale(project(tokens, module.q.weight, None, room), scaling.of_q)
         memory.answer(q, memory.focus(q), rows)
-        project(rows, proj.weight, proj.bias, out[0])
+        project(rows, module.proj.weight, module.proj.bias, out.flatten(0, 1))
 
 
 def project(tokens: Tensor, weight: Tensor, bias: Tensor | None, room: Tensor) -> Tensor:
@@ -179,11 +200,11 @@ def mix(mixer: "TokenMixer", q: Tensor, k: Tensor, v: Tensor, grid: Grid, keys: 
     """q b n c, k and v b m c -> b n c, as `TokenMixer.forward`."""
     scaling = scaling_of(mixer.mechanism, keys, k.shape[1])  # pyright: ignore[reportArgumentType]
     memory = Memory(mixer, k.shape[1], scaling)
-    for k_part, v_part, of_k in blocks(block_length(k), k, v, scaling.of_k):
+    for k_part, v_part, of_k in parts(block_length(k), 1, k, v, scaling.of_k):
         scaled = memory.scale(k_part, of_k, out=torch.empty_like(k_part))
         memory.add(scaled, memory.focus(scaled), v_part)
     mixed = memory.local(v, q, grid, keys)
-    for q_part, rows in blocks(block_length(q), q, mixed):
+    for q_part, rows in parts(block_length(q), 1, q, mixed):
         scaled = memory.scale(q_part, scaling.of_q, out=torch.empty_like(q_part))
         memory.answer(scaled, memory.focus(scaled), rows)
     return mixed
@@ -191,26 +212,26 @@ def mix(mixer: "TokenMixer", q: Tensor, k: Tensor, v: Tensor, grid: Grid, keys: 
 
 def together(*tokens: Tensor) -> Iterable[tuple[Tensor, ...]]:
     """Tensors of b samples in groups: on a CPU as many as are good for its caches."""
-    largest = max(t.shape[1] * t.shape[2] for t in tokens)
-    samples = max(1, TOGETHER // max(1, largest))
-    if not tokens[0].is_cpu or samples >= tokens[0].shape[0]:
-        return [tokens]
-    return zip(*(t.split(samples) for t in tokens), strict=True)
+    samples = tokens[0].shape[0]
+    if tokens[0].is_cpu:
+        samples = max(1, TOGETHER // max(1, *(t.shape[1] * t.shape[2] for t in tokens)))
+    return parts(samples, 0, *tokens)
 
 
 def block_length(tokens: Tensor) -> int:
     """How many tokens of each sample, b n c, make a block: on a CPU equal parts."""
-    (b, n, c), longest = tokens.shape, tokens.shape[1]
-    if tokens.is_cpu:
-        longest = max(SHORTEST, TOGETHER // max(1, b * c))
-    return max(1, math.ceil(n / math.ceil(n / longest))) if n > longest else n
+    b, n, c = tokens.shape
+    if not tokens.is_cpu:
+        return n
+    longest = max(SHORTEST, TOGETHER // max(1, b * c))
+    return math.ceil(n / max(1, math.ceil(n / longest)))
 
 
-def blocks(length: int, *tensors: Tensor) -> Iterable[tuple[Tensor, ...]]:
-    """Tensors of n tokens, ... n c, block by block."""
-    if length >= tensors[0].shape[1]:
+def parts(length: int, axis: int, *tensors: Tensor) -> Iterable[tuple[Tensor, ...]]:
+    """Tensors cut along an axis of theirs into pieces of this length, piece by piece."""
+    if length >= tensors[0].shape[axis]:
         return [tensors]
-    return zip(*(t.split(length, 1) for t in tensors), strict=True)
+    return zip(*(t.split(length, axis) for t in tensors), strict=True)
 
 
 class Memory:
@@ -259,8 +280,8 @@ class Memory:
         # A product takes half the time of a quotient.
         q.unflatten(-1, (heads, -1)).mul_(denominator.reciprocal_())
         beta = 0 if self.mixer.depthwise is None else 1
-        parts = zip(self.per_head(mixed), self.per_head(q), self.products, strict=True)
-        for mixed_h, q_h, product in parts:
+        triples = zip(self.per_head(mixed), self.per_head(q), self.products, strict=True)
+        for mixed_h, q_h, product in triples:
             mixed_h.baddbmm_(q_h, product, beta=beta)
 
     def per_head(self, x: Tensor) -> tuple[Tensor, ...]:

@@ -194,9 +194,7 @@ def keys_and_values(kv: nn.Module, context: Tensor) -> tuple[Tensor, Tensor]:
     """k and v, b m c. As two products each has memory of its own, and the rest runs faster."""
     if type(kv) is not nn.Linear or fast.is_watched(kv):
         return kv(context).chunk(2, -1)
-    weights = kv.weight.chunk(2)
-    biases = (None, None) if kv.bias is None else kv.bias.chunk(2)
-    k, v = map(F.linear, (context, context), weights, biases)
+    k, v = (F.linear(context, weight, bias) for weight, bias in fast.halves(kv))
     return k, v
 
 

@@ -188,7 +188,7 @@ def test_a_long_map_may_be_computed_in_blocks(shortest, branch, monkeypatch):
 @given(n=st.integers(0, 5000), b=st.integers(0, 4), c=st.sampled_from([1, 16, 128, 2048]))
 def test_blocks_are_long_nearly_equal_and_hold_all_tokens(n, b, c):
     tokens = torch.arange(n).expand(b, n).unsqueeze(-1).expand(b, n, c)
-    parts = [part for (part,) in fast.blocks(fast.block_length(tokens), tokens)]
+    parts = [part for (part,) in fast.parts(fast.block_length(tokens), 1, tokens)]
     assert torch.equal(torch.cat(parts, 1), tokens)
     lengths = [part.shape[1] for part in parts]
     assert max(lengths) - min(lengths) < len(lengths)
